@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an operating system supplies to the portable half. One implementation per OS folder
+ * (lib/linux/os.c, lib/windows/os.c). Nothing here knows of processes being observed.
+ */
+#ifndef PROCOBSRV_LIB_OS_H
+#define PROCOBSRV_LIB_OS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Nanoseconds since boot, suspension included: the clock of the records. */
+uint64_t os_boot_ns(void);
+/* Nanoseconds since 1970, UTC. */
+int64_t os_wall_ns(void);
+
+/* A condition variable whose timed wait is immune to steps of the wall clock. 0 or an errno. */
+int os_condition_init(pthread_cond_t *condition);
+/* Waits until signalled or `timeout_ns` from now; false: timed out. May wake for no reason. */
+bool os_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t timeout_ns);
+
+/* Starts a thread that takes no signals and is named so in the system's tools. 0 or an errno. */
+int os_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *param);
+
+/* A wake object: level-triggered, pollable. */
+struct os_event;
+struct os_event *os_event_create(void); /* NULL: no more descriptors or memory */
+void os_event_set(struct os_event *event);
+void os_event_clear(struct os_event *event);
+intptr_t os_event_handle(const struct os_event *event); /* a descriptor, or a HANDLE */
+void os_event_destroy(struct os_event *event);		/* NULL is allowed */
+
+/*
+ * A file that only this user can read, in `directory` (NULL: TMPDIR or the system's), named
+ * `prefix` and something random. 0 or a PROCOBSRV_ERROR_ with error_set() called.
+ */
+struct os_file;
+int os_file_create_private(const char *directory, const char *prefix, struct os_file **file);
+/* Opens an existing file to read. */
+int os_file_open(const char *path, struct os_file **file);
+/* Writes or reads all of `size` at `offset`. 0 or a positive errno (read past the end: ENODATA). */
+int os_file_write(struct os_file *file, uint64_t offset, const void *data, size_t size);
+int os_file_read(struct os_file *file, uint64_t offset, void *data, size_t size);
+const char *os_file_path(const struct os_file *file);
+/* Closes it and, if `remove`, deletes it. NULL is allowed. */
+void os_file_close(struct os_file *file, bool remove);
+
+/* "boot id": changes with each boot; 36 characters and NUL. False: the system does not tell. */
+bool os_boot_id(char text[37]);
+/* The name of this machine, NUL-terminated, cut if need be. */
+void os_host_name(char *text, size_t size);
+uint64_t os_memory_bytes(void);
+/* The calling process's id, to notice a fork. */
+uint32_t os_process_id(void);
+/* "ENOENT" for an errno of this system; NULL for none. Static text. */
+const char *os_error_name(int error);
+/* "pts/1" for a device number of record_body.tty into text; false: it has no name. */
+bool os_tty_name(uint32_t device, char *text, size_t size);
+
+bool os_is_terminal(FILE *file);
+/* Columns of the terminal behind file; 0: it is none. */
+unsigned os_terminal_columns(FILE *file);
+
+#endif

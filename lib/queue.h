@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The queue between the listener and who takes events: ordered, bounded in memory, never blocks the
+ * listener. One thread appends, one takes.
+ *
+ * Records are copied in. While they fit the memory bound they stay there; beyond it they go to disk
+ * segments (lib/spill.h), and order is kept: memory first, then disk. When the disk is full too,
+ * what does not fit is counted by kind and told by a RECORD_GAP record in the place where it was.
+ */
+#ifndef PROCOBSRV_LIB_QUEUE_H
+#define PROCOBSRV_LIB_QUEUE_H
+
+#include "os.h"
+#include "source.h"
+
+struct queue_options {
+	uint64_t memory_size; /* bytes */
+	bool spill;	      /* false: lose rather than write to disk */
+	const char *spill_directory;
+	uint64_t spill_size;
+	struct os_event
+	    *readable; /* set while a take would give something; may be NULL. Borrowed */
+};
+
+struct queue_statistics {
+	uint64_t memory_used;
+	uint64_t memory_peak;
+	uint64_t spill_used;
+	uint64_t spill_total;
+	uint64_t records; /* in it now: events, not chunks */
+	uint64_t lost;	  /* given up: events, not chunks */
+};
+
+/* What a take lends: an array of records, valid until the next queue_take() or queue_destroy(). */
+struct queue_batch {
+	uint64_t stream;
+	const struct source_record *records;
+	size_t count;
+	uint64_t resume; /* position after the last of them */
+};
+
+struct queue;
+
+int queue_create(const struct queue_options *options, struct queue **queue);
+/* NULL is allowed. Removes the disk segments. */
+void queue_destroy(struct queue *queue);
+
+/* Copies a batch in; never blocks for the taker. Listener thread. */
+void queue_append(struct queue *queue, const struct source_batch *batch);
+
+/* No more appends: takers drain, then get PROCOBSRV_ERROR_ENDED. Any thread. */
+void queue_end(struct queue *queue);
+
+/* Wakes a taker that waits; its take returns PROCOBSRV_ERROR_TIMEOUT. Any thread. */
+void queue_wake(struct queue *queue);
+
+/*
+ * Takes up to `most` records, waiting at most timeout_ms (-1: for ever). Errors: TIMEOUT, ENDED,
+ * MEMORY. Taker's thread.
+ */
+int queue_take(struct queue *queue, int timeout_ms, size_t most, struct queue_batch *batch);
+
+/* The position up to which records have been appended (0: none yet), and a wait for it. */
+uint64_t queue_position(struct queue *queue);
+/* Waits until records up to `position` were appended, or the queue has ended: true; else false. */
+bool queue_wait_position(struct queue *queue, uint64_t position, int timeout_ms);
+/* The listener tells that it has drained to `position`, records or not. */
+void queue_advance(struct queue *queue, uint64_t position);
+
+void queue_statistics(struct queue *queue, struct queue_statistics *statistics);
+
+#endif
