@@ -166,7 +166,8 @@ struct procobsrv_exit {
 	uint32_t code;	 /* as passed to exit: 0-255 (Windows: 32 bits); 0 if a signal ended it */
 	uint32_t signal; /* 0: no signal */
 	uint32_t core_dumped; /* 0 or 1 */
-	uint32_t has_usage;   /* 1: the figures below are known */
+	uint32_t has_status; /* 1: code, signal and core_dumped are known; 0: it is gone, no more */
+	uint32_t has_usage;  /* 1: the figures below are known */
 	uint64_t duration_ns; /* from start to exit; 0: start not known */
 	uint64_t cpu_ns;  /* of all threads, as the scheduler accounted it until the exit began */
 	uint64_t user_ns; /* sampled by the kernel's tick: coarse, may not add up to cpu_ns */

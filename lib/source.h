@@ -105,8 +105,13 @@ struct source_operations {
 	/* What is missed or costs, one sentence, or NULL. Valid until close. */
 	const char *(*limits)(struct source *source);
 
-	/* Ends everything and frees the source. A resident observer goes on in the kernel. */
-	void (*close)(struct source *source);
+	/*
+	 * Ends everything and frees the source. A resident observer goes on in the kernel.
+	 * `forked`: called in a forked child of the process that opened it: only gives back the
+	 * child's copies (descriptors, memory) and leaves the parent's observing alone; its threads
+	 * do not exist.
+	 */
+	void (*close)(struct source *source, bool forked);
 };
 
 /* The backends of this system in the order of preference, ended by NULL. One definition per OS. */

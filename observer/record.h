@@ -109,6 +109,8 @@ struct record_start {
 
 enum record_exit_flag {
 	RECORD_EXIT_CORE_DUMPED = 1u << 0,
+	RECORD_EXIT_STATUS_UNKNOWN = 1u << 1, /* code and signal are not known */
+	RECORD_EXIT_USAGE_UNKNOWN = 1u << 2,  /* the times and the memory are not known */
 };
 
 struct record_exit {
