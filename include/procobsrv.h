@@ -36,6 +36,7 @@ extern "C" {
 #define PROCOBSRV_VERSION_MAJOR 0
 #define PROCOBSRV_VERSION_MINOR 1
 #define PROCOBSRV_VERSION_PATCH 0
+#define PROCOBSRV_VERSION_TEXT	"0.1.0"
 
 #ifndef PROCOBSRV_API
 #if defined(__GNUC__) && !defined(__MINGW32__)
