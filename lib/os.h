@@ -41,6 +41,21 @@ struct os_file;
 int os_file_create_private(const char *directory, const char *prefix, struct os_file **file);
 /* Opens an existing file to read. */
 int os_file_open(const char *path, struct os_file **file);
+/*
+ * Takes over, to read and remove, a file that os_file_create_private() made for this user in a
+ * process that has ended. Errors: BUSY while its maker (or another who took it over) holds it;
+ * NOT_FOUND; PERMISSION if it is not a private file of this user. As for all three: on failure errno
+ * tells the system's reason too, 0 if it has none.
+ */
+int os_file_adopt(const char *path, struct os_file **file);
+/* Bytes of the file now. 0 or a positive errno. */
+int os_file_size(struct os_file *file, uint64_t *size);
+/*
+ * Calls visit with the path of each file in `directory` (NULL: as above) whose name begins with
+ * `prefix`, in no order; a non-zero return ends the visit and is returned.
+ */
+int os_directory_visit(const char *directory, const char *prefix,
+		       int (*visit)(const char *path, void *param), void *param);
 /* Writes or reads all of `size` at `offset`. 0 or a positive errno (read past the end: ENODATA). */
 int os_file_write(struct os_file *file, uint64_t offset, const void *data, size_t size);
 int os_file_read(struct os_file *file, uint64_t offset, void *data, size_t size);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "gaps.h"
+
+#include "procobsrv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct gaps_sequence *sequence_of(struct gaps *gaps, uint32_t cpu)
+{
+	if (cpu < gaps->count)
+		return &gaps->sequences[cpu];
+	if (cpu >= SOURCE_SEQUENCES_MAX)
+		return NULL;
+
+	size_t count = (size_t)cpu + 1;
+	struct gaps_sequence *grown = realloc(gaps->sequences, count * sizeof *grown);
+	if (!grown)
+		return NULL;
+	memset(grown + gaps->count, 0, (count - gaps->count) * sizeof *grown);
+	gaps->sequences = grown;
+	gaps->count = count;
+	return &grown[cpu];
+}
+
+void gaps_free(struct gaps *gaps)
+{
+	free(gaps->sequences);
+	*gaps = (struct gaps){0};
+}
+
+int gaps_baseline(struct gaps *gaps, const struct source_statistics *statistics)
+{
+	for (size_t cpu = statistics->sequence_count; cpu-- > 0;) {
+		struct gaps_sequence *sequence = sequence_of(gaps, (uint32_t)cpu);
+		if (!sequence)
+			return PROCOBSRV_ERROR_MEMORY;
+		sequence->number = statistics->sequences[cpu].number;
+		memcpy(sequence->lost, statistics->sequences[cpu].lost, sizeof sequence->lost);
+	}
+	memcpy(gaps->skipped, statistics->skipped, sizeof gaps->skipped);
+	return 0;
+}
+
+uint64_t gaps_total(const struct record_gap *gap)
+{
+	uint64_t total = gap->unknown;
+
+	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+		total += gap->lost[kind];
+	return total;
+}
+
+/* Counts what the counters have grown by into gap, and accounts for it; returns the sum. */
+static uint64_t account_lost(struct gaps_sequence *sequence, const uint32_t *lost,
+			     struct record_gap *gap)
+{
+	uint64_t sum = 0;
+
+	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++) {
+		uint32_t grown = lost[kind] - sequence->lost[kind]; /* right across a wrap */
+		gap->lost[kind] += grown;
+		sum += grown;
+		sequence->lost[kind] = lost[kind];
+	}
+	return sum;
+}
+
+bool gaps_feed(struct gaps *gaps, const struct record_header *header, struct record_gap *gap)
+{
+	struct gaps_sequence *sequence = sequence_of(gaps, header->cpu);
+
+	if (!sequence || header->number <= sequence->number)
+		return false;
+
+	bool missing = header->number != sequence->number + 1 ||
+		       memcmp(header->lost, sequence->lost, sizeof sequence->lost);
+	if (missing) {
+		uint64_t hole = header->number - sequence->number - 1;
+		memset(gap, 0, sizeof *gap);
+		uint64_t known = account_lost(sequence, header->lost, gap);
+		gap->unknown = hole > known ? hole - known : 0;
+		gap->from_ns = sequence->time_ns;
+		gap->to_ns = header->time_ns;
+		gap->stage = RECORD_GAP_KERNEL;
+		missing = gaps_total(gap) > 0;
+	}
+	sequence->number = header->number;
+	sequence->time_ns = header->time_ns;
+	return missing;
+}
+
+bool gaps_trailing(struct gaps *gaps, const struct source_statistics *statistics,
+		   struct record_gap *gap)
+{
+	memset(gap, 0, sizeof *gap);
+	gap->stage = RECORD_GAP_KERNEL;
+	for (size_t cpu = 0; cpu < statistics->sequence_count; cpu++) {
+		const struct source_sequence *now = &statistics->sequences[cpu];
+		struct gaps_sequence *sequence = sequence_of(gaps, (uint32_t)cpu);
+
+		/* A counter behind what records have told was read before them. */
+		if (!sequence || now->number <= sequence->number)
+			continue;
+		uint64_t lost = account_lost(sequence, now->lost, gap);
+		if (!lost)
+			continue;
+		sequence->number += lost;
+		if (!gap->from_ns || sequence->time_ns < gap->from_ns)
+			gap->from_ns = sequence->time_ns;
+	}
+	if (gaps_total(gap))
+		return true;
+
+	/* Calls that the kernel skipped have no number: only the count tells. */
+	gap->stage = RECORD_GAP_SKIPPED;
+	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++) {
+		if (statistics->skipped[kind] <= gaps->skipped[kind])
+			continue;
+		gap->lost[kind] = statistics->skipped[kind] - gaps->skipped[kind];
+		gaps->skipped[kind] = statistics->skipped[kind];
+	}
+	return gaps_total(gap) > 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finds what is missing from the numbers and loss counters that records bear. Each cpu numbers its
+ * observations before it asks for room, so a hole in its numbers is a gap, and the growth of its
+ * loss counters tells of which kinds.
+ */
+#ifndef PROCOBSRV_LIB_GAPS_H
+#define PROCOBSRV_LIB_GAPS_H
+
+#include "source.h"
+
+#include <stdbool.h>
+
+struct gaps_sequence {
+	uint64_t number;		  /* the last one accounted for */
+	uint32_t lost[RECORD_LOST_KINDS]; /* the counters accounted for */
+	uint64_t time_ns;		  /* of the last record */
+};
+
+struct gaps {
+	struct gaps_sequence *sequences; /* by cpu */
+	size_t count;
+	uint64_t skipped[RECORD_LOST_KINDS];
+};
+
+void gaps_free(struct gaps *gaps);
+
+/* Takes the kernel's present numbers as accounted for. 0 or PROCOBSRV_ERROR_MEMORY. */
+int gaps_baseline(struct gaps *gaps, const struct source_statistics *statistics);
+
+/*
+ * Feeds the next record of the stream (no chunk). Fills *gap and returns true if something is
+ * missing before it. Records of a cpu beyond SOURCE_SEQUENCES_MAX are taken as they come.
+ */
+bool gaps_feed(struct gaps *gaps, const struct record_header *header, struct record_gap *gap);
+
+/*
+ * Compares with the kernel's counters, read before the stream was drained to its end: losses after
+ * which no record came. True, and *gap filled, if there are any.
+ */
+bool gaps_trailing(struct gaps *gaps, const struct source_statistics *statistics,
+		   struct record_gap *gap);
+
+uint64_t gaps_total(const struct record_gap *gap);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include "hex.h"
+#include "os.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID_SIZE	 40 /* 8 + 1 + 8 + 1 + 16 and NUL, rounded up */
+#define TTY_SIZE 24
+
+struct process {
+	struct procobsrv_process public; /* first: what users hold is a pointer to it */
+	atomic_uint references;
+	struct image *image;
+	char id[ID_SIZE];
+	char name[RECORD_NAME_SIZE];
+	char tty[TTY_SIZE];
+};
+
+static struct process *process_of(const struct procobsrv_process *public)
+{
+	return (struct process *)(uintptr_t) public;
+}
+
+/* boot-pid-start: opaque to users, who only compare. */
+static void write_id(char *id, const struct process_context *context,
+		     const struct record_identity *identity)
+{
+	size_t length = strlen(context->boot);
+	char *end = id + length;
+
+	memcpy(id, context->boot, length);
+	*end++ = '-';
+	end = hex_append(end, identity->pid);
+	*end++ = '-';
+	end = hex_append(end, identity->start_ns);
+	*end = '\0';
+}
+
+static struct process *allocate(const struct process_context *context,
+				const struct record_identity *identity)
+{
+	struct process *process = calloc(1, sizeof *process);
+	if (!process)
+		return NULL;
+
+	struct procobsrv_process *public = &process->public;
+	atomic_init(&process->references, 1);
+	write_id(process->id, context, identity);
+	public->id = process->id;
+	public->name = process->name;
+	public->pid = identity->pid;
+	if (identity->start_ns) {
+		public->present |= PROCOBSRV_HAS_START;
+		public->start_boot_ns = identity->start_ns;
+		public->start_time_ns = (int64_t)identity->start_ns + context->wall_offset_ns;
+	}
+	return process;
+}
+
+static void set_credentials(struct procobsrv_process *public,
+			    const struct record_credentials *credentials)
+{
+	public->present |= PROCOBSRV_HAS_CREDENTIALS;
+	public->uid = credentials->uid;
+	public->gid = credentials->gid;
+	public->euid = credentials->euid;
+	public->egid = credentials->egid;
+	if (credentials->loginuid != RECORD_ID_UNKNOWN) {
+		public->present |= PROCOBSRV_HAS_LOGINUID;
+		public->loginuid = credentials->loginuid;
+	}
+	if (credentials->session != RECORD_ID_UNKNOWN) {
+		public->present |= PROCOBSRV_HAS_SESSION;
+		public->session = credentials->session;
+	}
+}
+
+static void set_body(struct process *process, const struct record_body *body)
+{
+	struct procobsrv_process *public = &process->public;
+
+	memcpy(process->name, body->name, sizeof process->name);
+	process->name[sizeof process->name - 1] = '\0';
+	public->present |= PROCOBSRV_HAS_PPID;
+	public->ppid = body->parent.pid;
+	public->exec_id = body->exec_id;
+	if (body->process_flags & RECORD_PROCESS_KERNEL_THREAD)
+	public->flags |= PROCOBSRV_PROCESS_KERNEL_THREAD;
+	if (!(body->process_flags & RECORD_PROCESS_NO_CREDENTIALS))
+		set_credentials(public, &body->credentials);
+	if (body->process.ns_pid && body->process.ns_pid != body->process.pid) {
+		public->present |= PROCOBSRV_HAS_NS_PID;
+		public->ns_pid = body->process.ns_pid;
+	}
+	if (body->cgroup) {
+		public->present |= PROCOBSRV_HAS_CGROUP;
+		public->cgroup_id = body->cgroup;
+	}
+	if (body->session_leader) {
+		public->present |= PROCOBSRV_HAS_SESSION_LEADER;
+		public->session_leader = body->session_leader;
+	}
+	if (body->tty && os_tty_name(body->tty, process->tty, sizeof process->tty))
+	public->tty = process->tty;
+}
+
+static const char *last_component(const char *path)
+{
+	const char *last = path;
+
+	for (; *path; path++)
+		if (*path == '/' || *path == '\\')
+			last = path + 1;
+	return last;
+}
+
+static void set_image(struct process *process, struct image *image, bool forked)
+{
+	struct procobsrv_process *public = &process->public;
+
+	process->image = image_ref(image);
+	public->flags |= image->process_flags;
+	if (forked)
+	public->flags |= PROCOBSRV_PROCESS_FORKED;
+	public->exe = image->exe;
+	public->cwd = image->cwd;
+	public->filename = image->filename;
+	public->script = image->script;
+	public->interpreter = image->interpreter;
+	public->argv = image->argv;
+	public->argc = image->argc;
+	public->env = image->env;
+	public->env_count = image->env_count;
+	public->command_line = image->command_line;
+	public->sid = image->sid;
+	if (image->exe_device || image->exe_inode) {
+		public->present |= PROCOBSRV_HAS_EXE_FILE;
+		public->exe_device = image->exe_device;
+		public->exe_inode = image->exe_inode;
+	}
+	public->mount_namespace = image->mount_namespace;
+	public->pid_namespace = image->pid_namespace;
+	public->user_namespace = image->user_namespace;
+	public->network_namespace = image->network_namespace;
+	public->uts_namespace = image->uts_namespace;
+	public->ipc_namespace = image->ipc_namespace;
+	public->cgroup_namespace = image->cgroup_namespace;
+	public->time_namespace = image->time_namespace;
+	if (image->pid_namespace || image->mount_namespace || image->user_namespace ||
+	    image->network_namespace)
+	public->present |= PROCOBSRV_HAS_NAMESPACES;
+	public->missing = image->missing;
+	public->missing_count = image->missing_count;
+	if (!process->name[0] && image->exe)
+	public->name = last_component(image->exe);
+}
+
+static void set_no_image(struct procobsrv_process *public)
+{
+	static const struct procobsrv_missing missing[] = {
+	    {"exe", "gap"},
+	    {"argv", "gap"},
+	    {"cwd", "gap"},
+	};
+
+	if (public->flags & PROCOBSRV_PROCESS_KERNEL_THREAD)
+		return; /* has none */
+	public->missing = missing;
+	public->missing_count = sizeof missing / sizeof *missing;
+}
+
+const struct procobsrv_process *process_create(const struct process_context *context,
+					       const struct record_body *body, struct image *image,
+					       bool forked)
+{
+	struct process *process = allocate(context, &body->process);
+	if (!process)
+		return NULL;
+
+	set_body(process, body);
+	if (image)
+		set_image(process, image, forked);
+	else
+		set_no_image(&process->public);
+	return &process->public;
+}
+
+const struct procobsrv_process *process_create_stub(const struct process_context *context,
+						    const struct record_identity *identity)
+{
+	struct process *process = allocate(context, identity);
+
+	return process ? &process->public : NULL;
+}
+
+struct image *process_image(const struct procobsrv_process *process)
+{
+	return process_of(process)->image;
+}
+
+const struct procobsrv_process *procobsrv_process_ref(const struct procobsrv_process *process)
+{
+	if (process)
+		atomic_fetch_add_explicit(&process_of(process)->references, 1,
+					  memory_order_relaxed);
+	return process;
+}
+
+void procobsrv_process_unref(const struct procobsrv_process *process)
+{
+	if (!process)
+		return;
+
+	struct process *object = process_of(process);
+	if (atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) != 1)
+		return;
+	image_unref(object->image);
+	free(object);
+}
