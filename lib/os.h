@@ -44,8 +44,8 @@ int os_file_open(const char *path, struct os_file **file);
 /*
  * Takes over, to read and remove, a file that os_file_create_private() made for this user in a
  * process that has ended. Errors: BUSY while its maker (or another who took it over) holds it;
- * NOT_FOUND; PERMISSION if it is not a private file of this user. As for all three: on failure errno
- * tells the system's reason too, 0 if it has none.
+ * NOT_FOUND; PERMISSION if it is not a private file of this user. As for all three: on failure
+ * errno tells the system's reason too, 0 if it has none.
  */
 int os_file_adopt(const char *path, struct os_file **file);
 /* Bytes of the file now. 0 or a positive errno. */
