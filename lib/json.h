@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Strings as JSON has them. They may be any bytes: what is not UTF-8 becomes U+FFFD, what controls
+ * a terminal (C0, DEL, C1, bidirectional controls) is escaped, so that a line stays a line and is
+ * safe to look at.
+ */
+#ifndef PROCOBSRV_LIB_JSON_H
+#define PROCOBSRV_LIB_JSON_H
+
+#include "buffer.h"
+
+/* Appends text in quotes; false: some of it was not UTF-8. */
+bool json_append_string(struct buffer *buffer, const char *text);
+
+/* Appends ["a","b"]; false: some of it was not UTF-8. */
+bool json_append_strings(struct buffer *buffer, const char *const *texts, size_t count);
+
+#endif
