@@ -15,6 +15,8 @@
 struct process_entry {
 	uint32_t pid; /* 0: the slot is free */
 	bool in_tree; /* belongs to the tree that is observed alone (options.root_pid) */
+	bool
+	    exiting; /* a resync saw it on its way out: the next one may conclude that it is gone */
 	const struct procobsrv_process *process; /* the table's reference */
 };
 

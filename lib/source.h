@@ -55,6 +55,7 @@ struct source_sequence {
 #define SOURCE_SEQUENCES_MAX 1024
 
 struct source_statistics {
+	uint64_t stream;    /* as in the batches */
 	uint64_t produced;  /* position after the last record that the kernel has written */
 	uint64_t released;  /* position before which the room has been given back */
 	uint64_t ring_size; /* bytes; 0: the source has no ring */
@@ -78,7 +79,8 @@ struct source_operations {
 
 	/*
 	 * Waits at most timeout_ms (-1: until woken) for records, lends those that are there, in as
-	 * many batches as it likes, and returns 0; also when nothing came or wake() was called.
+	 * many batches as it likes, and returns 0; also when nothing came or wake() was called. A
+	 * batch may be empty: its `resume` then tells how far there was nothing to lend.
 	 * PROCOBSRV_ERROR_ENDED: nothing will ever come again (the traced tree has ended).
 	 */
 	int (*drain)(struct source *source, int timeout_ms, source_on_batch on_batch, void *param);

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "dispatch.h"
+
+#include "os.h"
+#include "report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A difference that drift between two samples cannot explain. */
+#define CLOCK_STEP_NS 1000000
+
+/* Longer than this between two readings: the sample was disturbed. */
+#define CLOCK_SAMPLE_NS 20000
+
+void dispatch_sample_clock(struct dispatch *dispatch)
+{
+	for (int tries = 0; tries < 3; tries++) {
+		uint64_t before = os_boot_ns();
+		int64_t wall = os_wall_ns();
+		uint64_t after = os_boot_ns();
+		if (after - before > CLOCK_SAMPLE_NS && tries < 2)
+			continue;
+
+		int64_t offset = wall - (int64_t)(before + (after - before) / 2);
+		int64_t change = offset - dispatch->context.wall_offset_ns;
+		if (change > CLOCK_STEP_NS || change < -CLOCK_STEP_NS)
+			dispatch->context.wall_offset_ns = offset;
+		return;
+	}
+}
+
+int dispatch_init(struct dispatch *dispatch)
+{
+	char boot[37];
+
+	memset(dispatch, 0, sizeof *dispatch);
+	if (os_boot_id(boot))
+		memcpy(dispatch->context.boot, boot, sizeof dispatch->context.boot - 1);
+	else
+		memcpy(dispatch->context.boot, "00000000", 8);
+	dispatch_sample_clock(dispatch);
+	pthread_mutex_init(&dispatch->table_lock, NULL);
+	return process_table_init(&dispatch->table);
+}
+
+void dispatch_free(struct dispatch *dispatch)
+{
+	process_table_free(&dispatch->table);
+	gaps_free(&dispatch->gaps);
+	assembly_free(&dispatch->assembly);
+	free(dispatch->exited);
+	pthread_mutex_destroy(&dispatch->table_lock);
+}
+
+/* ---- the table, under its lock ---- */
+
+static void count_processes(struct dispatch *dispatch)
+{
+	atomic_store_explicit(&dispatch->counters.processes, dispatch->table.count,
+			      memory_order_relaxed);
+}
+
+static void enter_tree(struct dispatch *dispatch, struct process_entry *entry)
+{
+	if (entry->in_tree)
+		return;
+	entry->in_tree = true;
+	dispatch->tree_live++;
+}
+
+/* Takes over the reference. False: out of memory. */
+static bool put(struct dispatch *dispatch, const struct procobsrv_process *process, bool in_tree)
+{
+	pthread_mutex_lock(&dispatch->table_lock);
+	struct process_entry *old = process_table_find(&dispatch->table, process->pid);
+	if (old && old->in_tree && old->process->start_boot_ns != process->start_boot_ns)
+		dispatch->tree_live--;
+	struct process_entry *entry = process_table_put(&dispatch->table, process);
+	if (entry && in_tree)
+		enter_tree(dispatch, entry);
+	count_processes(dispatch);
+	pthread_mutex_unlock(&dispatch->table_lock);
+	return entry != NULL;
+}
+
+static void remove_entry(struct dispatch *dispatch, struct process_entry *entry)
+{
+	pthread_mutex_lock(&dispatch->table_lock);
+	if (entry->in_tree && --dispatch->tree_live == 0)
+		dispatch->tree_ended = true;
+	process_table_remove(&dispatch->table, entry);
+	count_processes(dispatch);
+	pthread_mutex_unlock(&dispatch->table_lock);
+}
+
+/* The dispatching thread alone changes the table, so it reads it without the lock. */
+static struct process_entry *find(const struct dispatch *dispatch,
+				  const struct record_identity *identity)
+{
+	return process_table_find_identity(&dispatch->table, identity->pid, identity->start_ns);
+}
+
+static bool in_tree(const struct dispatch *dispatch, const struct record_identity *identity)
+{
+	const struct process_entry *entry = find(dispatch, identity);
+
+	return entry && entry->in_tree;
+}
+
+void dispatch_mark_root(struct dispatch *dispatch)
+{
+	pthread_mutex_lock(&dispatch->table_lock);
+	struct process_entry *entry = process_table_find(&dispatch->table, dispatch->root_pid);
+	if (entry)
+		enter_tree(dispatch, entry);
+	pthread_mutex_unlock(&dispatch->table_lock);
+}
+
+const struct procobsrv_process *dispatch_process(struct dispatch *dispatch,
+						 const struct record_identity *identity)
+{
+	const struct process_entry *entry = find(dispatch, identity);
+
+	if (!identity->pid)
+		return NULL;
+	if (entry)
+		return procobsrv_process_ref(entry->process);
+	return process_create_stub(&dispatch->context, identity);
+}
+
+/* ---- gaps ---- */
+
+void dispatch_gap(struct dispatch *dispatch, const struct record_gap *gap)
+{
+	dispatch->gap_seen = true;
+	if (!report_lost(dispatch, gap)) {
+		/* Counted and told as soon as there is memory again. */
+		for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+			dispatch->unsaid.lost[kind] += gap->lost[kind];
+		dispatch->unsaid.unknown += gap->unknown;
+		dispatch->unsaid.stage = gap->stage;
+		dispatch->unsaid.detail = gap->detail;
+	}
+}
+
+/* We ourselves could not keep this record. */
+static void lose(struct dispatch *dispatch, const struct record_header *header, int error)
+{
+	struct record_gap gap = {
+	    .from_ns = header->time_ns,
+	    .to_ns = header->time_ns,
+	    .stage = RECORD_GAP_MONITOR,
+	    .detail = (uint32_t)error,
+	};
+
+	if (header->kind >= RECORD_START && header->kind <= RECORD_EXIT)
+		gap.lost[RECORD_LOST_INDEX(header->kind)] = 1;
+	else
+		gap.unknown = 1;
+	dispatch_gap(dispatch, &gap);
+}
+
+void dispatch_tell_unsaid(struct dispatch *dispatch)
+{
+	struct record_gap gap = dispatch->unsaid;
+
+	if (!gaps_total(&gap))
+		return;
+	memset(&dispatch->unsaid, 0, sizeof dispatch->unsaid);
+	dispatch_gap(dispatch, &gap);
+}
+
+/* ---- one function for each kind of record: 0 or an errno ---- */
+
+static int deal_with_start(struct dispatch *dispatch, const struct record_view *view)
+{
+	const struct record_identity *identity = &view->body->process;
+	struct process_entry *before = process_table_find(&dispatch->table, identity->pid);
+
+	/* Its pid is taken again: the exit of who had it is among the lost. */
+	if (before && before->process->start_boot_ns != identity->start_ns)
+		dispatch_gone(dispatch, before);
+
+	const struct process_entry *creator = find(dispatch, &view->start->creator);
+	if (!creator)
+		creator = find(dispatch, &view->body->parent);
+	struct image *image =
+	    view->image ? image_create(view, &(struct image_chunks){0}, dispatch->env_names)
+			: image_ref(creator ? process_image(creator->process) : NULL);
+	if (view->image && !image)
+		return ENOMEM;
+
+	bool of_tree = dispatch->root_pid &&
+		       (identity->pid == dispatch->root_pid || (creator && creator->in_tree) ||
+			in_tree(dispatch, &view->body->parent) ||
+			view->start->creator.pid == dispatch->root_pid);
+	const struct procobsrv_process *process =
+	    process_create(&dispatch->context, view->body, image, !view->image);
+	image_unref(image);
+	if (!process)
+		return ENOMEM;
+	if (!put(dispatch, procobsrv_process_ref(process), of_tree)) {
+		procobsrv_process_unref(process);
+		return ENOMEM;
+	}
+	return report_record(dispatch, PROCOBSRV_START, view, process, of_tree);
+}
+
+static struct image *exec_image(struct dispatch *dispatch, const struct record_view *view)
+{
+	struct image_chunks chunks;
+
+	if (assembly_take(&dispatch->assembly, view->header, &chunks))
+		return image_create(view, &chunks, dispatch->env_names);
+
+	/* A piece is lost: what is left must not pass for the whole. */
+	struct record_image cut = *view->image;
+	struct record_view shortened = *view;
+	cut.missing |= (uint32_t)RECORD_MISSING_NO_ROOM << RECORD_MISSING_SHIFT(RECORD_STRING_ARGV);
+	shortened.image = &cut;
+	shortened.strings[RECORD_STRING_ARGV].size = 0;
+	return image_create(&shortened, &chunks, dispatch->env_names);
+}
+
+static int deal_with_exec(struct dispatch *dispatch, const struct record_view *view)
+{
+	const struct process_entry *entry = find(dispatch, &view->body->process);
+	bool of_tree = dispatch->root_pid &&
+		       ((entry && entry->in_tree) || in_tree(dispatch, &view->body->parent) ||
+			view->body->process.pid == dispatch->root_pid);
+	struct image *image = view->image ? exec_image(dispatch, view) : NULL;
+
+	if (view->image && !image)
+		return ENOMEM;
+	const struct procobsrv_process *process =
+	    process_create(&dispatch->context, view->body, image, false);
+	image_unref(image);
+	if (!process)
+		return ENOMEM;
+	if (!put(dispatch, procobsrv_process_ref(process), of_tree)) {
+		procobsrv_process_unref(process);
+		return ENOMEM;
+	}
+	return report_record(dispatch, PROCOBSRV_EXEC, view, process, of_tree);
+}
+
+/* The process as the record has it (credentials, parent, name now), with what the table knows. */
+static const struct procobsrv_process *present(struct dispatch *dispatch,
+					       const struct record_view *view,
+					       const struct process_entry *entry)
+{
+	return process_create(&dispatch->context, view->body,
+			      entry ? process_image(entry->process) : NULL,
+			      entry && entry->process->flags & PROCOBSRV_PROCESS_FORKED);
+}
+
+static int deal_with_failed_exec(struct dispatch *dispatch, const struct record_view *view)
+{
+	const struct process_entry *entry = find(dispatch, &view->body->process);
+	const struct procobsrv_process *process = present(dispatch, view, entry);
+
+	if (!process)
+		return ENOMEM;
+	return report_record(dispatch, PROCOBSRV_EXEC_FAILED, view, process,
+			     entry && entry->in_tree);
+}
+
+static void note_exit(struct dispatch *dispatch, const struct record_identity *identity)
+{
+	if (dispatch->exited_count == dispatch->exited_capacity) {
+		size_t capacity = dispatch->exited_capacity ? dispatch->exited_capacity * 2 : 256;
+		struct dispatch_identity *grown =
+		    realloc(dispatch->exited, capacity * sizeof *grown);
+		if (!grown)
+			return; /* a process may be told once more as gone by the next resync */
+		dispatch->exited = grown;
+		dispatch->exited_capacity = capacity;
+	}
+	dispatch->exited[dispatch->exited_count++] =
+	    (struct dispatch_identity){identity->pid, identity->start_ns};
+}
+
+static int deal_with_exit(struct dispatch *dispatch, const struct record_view *view)
+{
+	struct process_entry *entry = find(dispatch, &view->body->process);
+	const struct procobsrv_process *process = present(dispatch, view, entry);
+	bool of_tree = dispatch->root_pid && entry && entry->in_tree;
+
+	if (dispatch->note_exits)
+		note_exit(dispatch, &view->body->process);
+	/* The event first: its parent and its tree are as they were while it lived. */
+	int error =
+	    process ? report_record(dispatch, PROCOBSRV_EXIT, view, process, of_tree) : ENOMEM;
+	entry = find(dispatch, &view->body->process);
+	if (entry)
+		remove_entry(dispatch, entry);
+	return error;
+}
+
+static int deal_with(struct dispatch *dispatch, const struct record_view *view)
+{
+	switch (view->header->kind) {
+	case RECORD_START:
+		return deal_with_start(dispatch, view);
+	case RECORD_EXEC:
+		return deal_with_exec(dispatch, view);
+	case RECORD_EXEC_FAILED:
+		return deal_with_failed_exec(dispatch, view);
+	case RECORD_EXIT:
+		return deal_with_exit(dispatch, view);
+	default:
+		return EINVAL; /* RECORD_EXISTING has no business in a stream */
+	}
+}
+
+void dispatch_record(struct dispatch *dispatch, uint64_t stream, const struct source_record *record)
+{
+	struct record_view view;
+	struct record_gap gap;
+
+	dispatch->stream = stream;
+	dispatch->position = record->position;
+	if (record_decode(record->data, record->size, &view)) {
+		struct record_header unknown = {.time_ns = os_boot_ns()};
+		lose(dispatch, &unknown, EBADMSG);
+		return;
+	}
+	if (view.chunk) {
+		assembly_add(&dispatch->assembly, &view);
+		return;
+	}
+	if (view.gap) {
+		dispatch_gap(dispatch, view.gap);
+		return;
+	}
+	dispatch_tell_unsaid(dispatch);
+	if (gaps_feed(&dispatch->gaps, view.header, &gap))
+		dispatch_gap(dispatch, &gap);
+
+	int error = deal_with(dispatch, &view);
+	if (error)
+		lose(dispatch, view.header, error);
+}
+
+/* ---- what has no record ---- */
+
+const struct procobsrv_process *dispatch_put_existing(struct dispatch *dispatch,
+						      const struct record_view *view)
+{
+	struct image *image = NULL;
+
+	if (view->image &&
+	    !(image = image_create(view, &(struct image_chunks){0}, dispatch->env_names)))
+		return NULL;
+	const struct procobsrv_process *process =
+	    process_create(&dispatch->context, view->body, image, false);
+	image_unref(image);
+	if (!process)
+		return NULL;
+
+	bool of_tree = dispatch->root_pid && (view->body->process.pid == dispatch->root_pid ||
+					      in_tree(dispatch, &view->body->parent));
+	return put(dispatch, process, of_tree) ? process : NULL;
+}
+
+void dispatch_existing(struct dispatch *dispatch, const struct procobsrv_process *process)
+{
+	report_concluded(dispatch, PROCOBSRV_EXISTING, process, 0);
+}
+
+void dispatch_synthetic(struct dispatch *dispatch, enum procobsrv_kind kind,
+			const struct procobsrv_process *process)
+{
+	report_concluded(dispatch, kind, process, PROCOBSRV_EVENT_SYNTHETIC);
+}
+
+void dispatch_gone(struct dispatch *dispatch, struct process_entry *entry)
+{
+	report_concluded(dispatch, PROCOBSRV_EXIT, entry->process, PROCOBSRV_EVENT_SYNTHETIC);
+	remove_entry(dispatch, entry);
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- delivery ---- */
+
+static void deliver_to_handler(struct event *event, void *param)
+{
+	struct procobsrv *monitor = param;
+
+	monitor->options.handler.on_event(&event->public, monitor->options.handler.param);
+	procobsrv_event_unref(&event->public);
+}
+
+static void deliver_to_list(struct event *event, void *param)
+{
+	struct procobsrv *monitor = param;
+
+	if (monitor->ready_last)
+		monitor->ready_last->next = event;
+	else
+		monitor->ready_first = event;
+	monitor->ready_last = event;
+}
+
+static bool has_handler(const struct procobsrv *monitor)
+{
+	return monitor->options.handler.on_event != NULL;
+}
+
+static bool in_handler(const struct procobsrv *monitor)
+{
+	return monitor->dispatcher_runs && pthread_equal(pthread_self(), monitor->dispatcher);
+}
+
+/* ---- open and close ---- */
+
+int procobsrv_open(const struct procobsrv_options *options, struct procobsrv **opened)
+{
+	if (!opened)
+		return error_set(PROCOBSRV_ERROR_ARGUMENT,
+				 "procobsrv_open: no place for the monitor");
+
+	struct procobsrv *monitor = calloc(1, sizeof *monitor);
+	if (!monitor)
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a monitor");
+	int error = options_copy(options, &monitor->options);
+	if (error)
+		goto free_monitor;
+	const char *match = monitor->options.match;
+	if (match && (error = filter_compile(match, &monitor->filter)))
+		goto free_options;
+	if (!has_handler(monitor) && !(monitor->readable = os_event_create())) {
+		error = error_set(PROCOBSRV_ERROR_SYSTEM, "cannot create a descriptor to poll: the "
+							  "limit of open files may be reached");
+		goto free_filter;
+	}
+	if (pthread_mutex_init(&monitor->lock, NULL) || os_condition_init(&monitor->changed)) {
+		error = error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a lock");
+		goto destroy_event;
+	}
+	monitor->owner = os_process_id();
+	*opened = monitor;
+	return 0;
+
+destroy_event:
+	os_event_destroy(monitor->readable);
+free_filter:
+	filter_free(monitor->filter);
+free_options:
+	options_free(&monitor->options);
+free_monitor:
+	free(monitor);
+	return error;
+}
+
+/* Ends the run whose threads have finished or are about to; leaves the monitor idle. */
+static void join(struct procobsrv *monitor)
+{
+	if (monitor->dispatcher_runs)
+		pthread_join(monitor->dispatcher, NULL);
+	monitor->dispatcher_runs = false;
+	taker_finish(monitor); /* if nobody took, the listener waits for nobody */
+	if (monitor->listener_runs)
+		pthread_join(monitor->listener, NULL);
+	monitor->listener_runs = false;
+}
+
+/* What a run needs besides its threads. */
+static void clear_run(struct procobsrv *monitor)
+{
+	procobsrv_event_unref(monitor->current ? &monitor->current->public : NULL);
+	monitor->current = NULL;
+	taker_clear(monitor);
+	if (monitor->queue) {
+		queue_destroy(monitor->queue);
+		dispatch_free(&monitor->dispatch);
+	}
+	monitor->queue = NULL;
+}
+
+/* In a forked child: there are no threads, the lock may be held by one of the parent's. */
+static void close_forked(struct procobsrv *monitor)
+{
+	if (monitor->source)
+		monitor->operations->close(monitor->source, true);
+	/* The queue's files and the pollable descriptor are the parent's; their memory goes with
+	 * us. */
+	options_free(&monitor->options);
+	filter_free(monitor->filter);
+	free(monitor);
+}
+
+int procobsrv_close(struct procobsrv *monitor)
+{
+	if (!monitor)
+		return 0;
+	if (monitor->owner != os_process_id()) {
+		close_forked(monitor);
+		return 0;
+	}
+	if (in_handler(monitor))
+		return error_set(PROCOBSRV_ERROR_STATE,
+				 "a monitor cannot be closed from its own handler: stop it there, "
+				 "close it elsewhere");
+
+	monitor_request_stop(monitor, PROCOBSRV_STOP_DISCARD);
+	join(monitor);
+	clear_run(monitor);
+	os_event_destroy(monitor->readable);
+	filter_free(monitor->filter);
+	options_free(&monitor->options);
+	pthread_cond_destroy(&monitor->changed);
+	pthread_mutex_destroy(&monitor->lock);
+	free(monitor);
+	return 0;
+}
+
+/* ---- start and stop ---- */
+
+static enum monitor_state state_of(struct procobsrv *monitor)
+{
+	pthread_mutex_lock(&monitor->lock);
+	enum monitor_state state = monitor->state;
+	pthread_mutex_unlock(&monitor->lock);
+	return state;
+}
+
+/* Sets the pollable descriptor to what the next call would find. */
+static void set_readable(struct procobsrv *monitor, bool ended)
+{
+	struct queue_statistics queued;
+
+	if (!monitor->ready_first && !ended && !taker_has_prepared(monitor)) {
+		os_event_clear(monitor->readable);
+		/* Looked at after clearing, so that what comes in between is not overlooked. */
+		queue_statistics(monitor->queue, &queued);
+		enum monitor_state state = state_of(monitor);
+		if (!queued.records && state == MONITOR_RUNNING)
+			return;
+	}
+	os_event_set(monitor->readable);
+}
+
+static int check_may_start(struct procobsrv *monitor)
+{
+	if (monitor->owner != os_process_id())
+		return error_set(PROCOBSRV_ERROR_STATE,
+				 "this monitor belongs to the process that was forked from");
+	if (in_handler(monitor))
+		return error_set(PROCOBSRV_ERROR_STATE,
+				 "a monitor cannot be started from its own handler");
+	pthread_mutex_lock(&monitor->lock);
+	enum monitor_state state = monitor->state;
+	pthread_mutex_unlock(&monitor->lock);
+	if (state != MONITOR_IDLE && state != MONITOR_ENDED)
+		return error_set(PROCOBSRV_ERROR_STATE, "the monitor runs already");
+	return 0;
+}
+
+static int prepare_dispatch(struct procobsrv *monitor)
+{
+	struct dispatch *dispatch = &monitor->dispatch;
+	int error = dispatch_init(dispatch);
+
+	if (error)
+		return error_set(error, "out of memory for the process table");
+	dispatch->filter = monitor->filter;
+	dispatch->kinds = monitor->options.kinds;
+	dispatch->kernel_threads = monitor->options.source.kernel_threads;
+	dispatch->env_names = (const char *const *)monitor->options.env;
+	dispatch->root_pid = monitor->options.source.root_pid;
+	dispatch->deliver = has_handler(monitor) ? deliver_to_handler : deliver_to_list;
+	dispatch->param = monitor;
+	return 0;
+}
+
+static int prepare_run(struct procobsrv *monitor)
+{
+	const struct queue_options queue_options = {
+	    .memory_size = monitor->options.queue_size,
+	    .spill = !(monitor->options.flags & PROCOBSRV_NO_SPILL),
+	    .spill_directory = monitor->options.spill_directory,
+	    .spill_size = monitor->options.spill_size,
+	    .readable = monitor->readable,
+	};
+	int error = queue_create(&queue_options, &monitor->queue);
+
+	if (error) {
+		monitor->queue = NULL;
+		return error;
+	}
+	if ((error = prepare_dispatch(monitor))) {
+		queue_destroy(monitor->queue);
+		monitor->queue = NULL;
+		return error;
+	}
+	monitor->resync = (struct resync){0};
+	monitor->discard = false;
+	monitor->taker_done = false;
+	monitor->open_error = 0;
+	return 0;
+}
+
+static int start_dispatcher(struct procobsrv *monitor)
+{
+	if (!has_handler(monitor))
+		return 0;
+
+	int error = os_thread_start(&monitor->dispatcher, "procobsrv-event", taker_run, monitor);
+	if (error)
+		return error_set_errno(error, "cannot start the dispatcher thread");
+	monitor->dispatcher_runs = true;
+	return 0;
+}
+
+int procobsrv_start(struct procobsrv *monitor)
+{
+	int error = check_may_start(monitor);
+
+	if (error)
+		return error;
+	join(monitor);
+	clear_run(monitor);
+	if ((error = prepare_run(monitor)))
+		return error;
+	if ((error = listener_start(monitor)))
+		goto fail;
+	if ((error = taker_prepare(monitor)))
+		goto fail;
+	if ((error = start_dispatcher(monitor)))
+		goto fail;
+	if (monitor->readable)
+		set_readable(monitor, false);
+	return 0;
+
+fail:;
+	char explanation[ERROR_TEXT_SIZE];
+	error_save(explanation);
+	monitor_request_stop(monitor, PROCOBSRV_STOP_DISCARD);
+	join(monitor);
+	clear_run(monitor);
+	monitor->state = MONITOR_IDLE;
+	error_restore(explanation);
+	return error;
+}
+
+void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
+{
+	pthread_mutex_lock(&monitor->lock);
+	if (mode == PROCOBSRV_STOP_DISCARD)
+		atomic_store(&monitor->discard, true);
+	if (monitor->state == MONITOR_RUNNING)
+		monitor->state = MONITOR_STOPPING;
+	if (monitor->source)
+		monitor->operations->wake(monitor->source);
+	pthread_mutex_unlock(&monitor->lock);
+	if (mode == PROCOBSRV_STOP_DISCARD && monitor->queue) {
+		queue_wake(monitor->queue);
+		if (monitor->readable)
+			os_event_set(monitor->readable);
+	}
+}
+
+int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
+{
+	if (mode != PROCOBSRV_STOP_DRAIN && mode != PROCOBSRV_STOP_DISCARD)
+		return error_set(PROCOBSRV_ERROR_ARGUMENT, "procobsrv_stop: no mode %d", mode);
+	if (state_of(monitor) == MONITOR_IDLE)
+		return error_set(PROCOBSRV_ERROR_STATE, "the monitor does not run");
+
+	monitor_request_stop(monitor, mode);
+	if (in_handler(monitor) || !has_handler(monitor))
+		return 0;
+	return procobsrv_wait(monitor, -1);
+}
+
+int procobsrv_wait(struct procobsrv *monitor, int timeout_ms)
+{
+	uint64_t now = os_boot_ns();
+	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000;
+	int error = 0;
+
+	if (in_handler(monitor))
+		return error_set(PROCOBSRV_ERROR_STATE,
+				 "a handler cannot wait for its own monitor to end");
+	pthread_mutex_lock(&monitor->lock);
+	while (monitor->state != MONITOR_ENDED && monitor->state != MONITOR_IDLE && !error) {
+		if (deadline == UINT64_MAX)
+			pthread_cond_wait(&monitor->changed, &monitor->lock);
+		else if ((now = os_boot_ns()) < deadline)
+			os_condition_wait(&monitor->changed, &monitor->lock, deadline - now);
+		else
+			error = PROCOBSRV_ERROR_TIMEOUT;
+	}
+	pthread_mutex_unlock(&monitor->lock);
+	return error ? error_set(error, "the monitor has not ended yet") : 0;
+}
+
+/* ---- fetching ---- */
+
+static struct event *pop_ready(struct procobsrv *monitor)
+{
+	struct event *event = monitor->ready_first;
+
+	if (!event)
+		return NULL;
+	monitor->ready_first = event->next;
+	if (!monitor->ready_first)
+		monitor->ready_last = NULL;
+	event->next = NULL;
+	return event;
+}
+
+static int fetch(struct procobsrv *monitor, int timeout_ms)
+{
+	uint64_t now = os_boot_ns();
+	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000;
+
+	for (;;) {
+		uint64_t left_ms = deadline > now ? (deadline - now + 999999) / 1000000 : 0;
+		int wait_ms = left_ms < TAKER_IDLE_MS ? (int)left_ms : TAKER_IDLE_MS;
+		int error = taker_step(monitor, wait_ms);
+
+		if (monitor->ready_first)
+			return 0;
+		if (error == PROCOBSRV_ERROR_ENDED) {
+			monitor_request_stop(monitor, PROCOBSRV_STOP_DISCARD);
+			taker_finish(monitor);
+			return error;
+		}
+		if (error && error != PROCOBSRV_ERROR_TIMEOUT)
+			return error;
+		now = os_boot_ns();
+		if (error == PROCOBSRV_ERROR_TIMEOUT && now >= deadline)
+			return error;
+	}
+}
+
+int procobsrv_next(struct procobsrv *monitor, int timeout_ms, const struct procobsrv_event **event)
+{
+	if (has_handler(monitor))
+		return error_set(PROCOBSRV_ERROR_STATE,
+				 "this monitor hands its events to a handler");
+	enum monitor_state state = state_of(monitor);
+	if (state == MONITOR_IDLE)
+		return error_set(PROCOBSRV_ERROR_STATE, "the monitor was not started");
+
+	procobsrv_event_unref(monitor->current ? &monitor->current->public : NULL);
+	monitor->current = NULL;
+	int error = 0;
+	if (!monitor->ready_first)
+		error = state == MONITOR_ENDED ? PROCOBSRV_ERROR_ENDED : fetch(monitor, timeout_ms);
+	if (!error)
+		monitor->current = pop_ready(monitor);
+	set_readable(monitor, error == PROCOBSRV_ERROR_ENDED);
+	if (error)
+		return error_set(error, "%s", procobsrv_strerror(error));
+	*event = &monitor->current->public;
+	return 0;
+}
+
+intptr_t procobsrv_descriptor(const struct procobsrv *monitor)
+{
+	if (!monitor->readable)
+		return error_set(PROCOBSRV_ERROR_STATE,
+				 "this monitor hands its events to a handler");
+	return os_event_handle(monitor->readable);
+}

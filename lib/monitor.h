@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor: a listener thread that drains the source into the queue, and whoever takes from the
+ * queue - the dispatcher thread, or the caller of procobsrv_next() - who makes events of it.
+ *
+ *	listener.c	the thread that owns the source
+ *	taker.c		one step of taking: dispatch, idle checks, resync
+ *	monitor.c	the public calls: open, start, stop, wait, close
+ *	inquiry.c	the public calls that only look: statistics, find, visit
+ */
+#ifndef PROCOBSRV_LIB_MONITOR_H
+#define PROCOBSRV_LIB_MONITOR_H
+
+#include "dispatch.h"
+#include "error.h"
+#include "os.h"
+#include "queue.h"
+#include "resync.h"
+
+enum monitor_state {
+	MONITOR_IDLE,	 /* never started, or ended and joined */
+	MONITOR_OPENING, /* the listener opens the source */
+	MONITOR_RUNNING,
+	MONITOR_STOPPING, /* observing ends, what was observed is delivered */
+	MONITOR_ENDED,	  /* the taker has finished; threads wait to be joined */
+};
+
+/* Copies of the caller's options. */
+struct monitor_options {
+	struct procobsrv_handler handler;
+	uint32_t kinds;
+	uint32_t flags;
+	char *backend;	   /* NULL: auto */
+	const char *match; /* the caller's: valid during procobsrv_open() only */
+	char **env;	   /* ended by NULL, or NULL */
+	char *spill_directory;
+	uint64_t queue_size;
+	uint64_t spill_size;
+	struct source_options source;
+};
+
+/* Records taken from the queue by procobsrv_start() before their time: delivered first. */
+struct monitor_held {
+	struct buffer bytes;
+	struct source_record *records; /* data is an offset until held_seal() */
+	size_t count;
+	size_t capacity;
+	size_t next;
+	uint64_t stream;
+};
+
+struct procobsrv {
+	struct monitor_options options;
+	struct filter *filter;
+	uint32_t owner; /* process id: a forked child may only close */
+
+	pthread_mutex_t lock; /* state, source (as a pointer), errors */
+	pthread_cond_t changed;
+	enum monitor_state state;
+	_Atomic bool discard; /* end without delivering the rest */
+	bool taker_done;
+	int open_error;
+	char open_explanation[ERROR_TEXT_SIZE];
+	char limits[ERROR_TEXT_SIZE];
+
+	const struct source_operations *operations;
+	struct source *source;			  /* NULL: not open */
+	struct source_statistics last_statistics; /* of the source, when it was closed */
+	uint64_t baseline_number; /* sum of the kernel's numbers when this run began */
+
+	pthread_t listener;
+	bool listener_runs; /* is to be joined */
+	pthread_t dispatcher;
+	bool dispatcher_runs;
+
+	struct queue *queue;
+	struct os_event *readable; /* procobsrv_descriptor(); NULL with a handler */
+
+	/* The taker's. */
+	struct dispatch dispatch;
+	struct resync resync;
+	struct monitor_held held;
+	const struct procobsrv_process **existing; /* still to be reported */
+	size_t existing_count;
+	size_t existing_next;
+	uint64_t idle_checked_ns;
+	struct event *ready_first; /* made, not yet fetched (procobsrv_next()) */
+	struct event *ready_last;
+	struct event *current; /* what procobsrv_next() lent last */
+};
+
+/* listener.c */
+int listener_start(struct procobsrv *monitor); /* opens the source; its error, explained */
+
+/* taker.c */
+#define TAKER_IDLE_MS 500
+
+/* Prepares the table: snapshot, and what the stream told meanwhile. */
+int taker_prepare(struct procobsrv *monitor);
+/* One step: takes what is there, waiting at most timeout_ms, and delivers. 0, TIMEOUT or ENDED. */
+int taker_step(struct procobsrv *monitor, int timeout_ms);
+/* Whether procobsrv_start() left something to deliver. */
+bool taker_has_prepared(const struct procobsrv *monitor);
+/* Frees what the taker holds. */
+void taker_clear(struct procobsrv *monitor);
+/* The dispatcher thread. */
+void *taker_run(void *param);
+/* Tells everyone that nothing more will be delivered. */
+void taker_finish(struct procobsrv *monitor);
+
+/* monitor.c */
+static inline bool monitor_discards(struct procobsrv *monitor)
+{
+	return atomic_load_explicit(&monitor->discard, memory_order_relaxed);
+}
+void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode);
+
+/* options.c */
+int options_copy(const struct procobsrv_options *options, struct monitor_options *copy);
+void options_free(struct monitor_options *copy);
+/* The backend of that name, or NULL. */
+const struct source_operations *options_backend(const char *name);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include "os.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One thread counts, others read: no need for locked instructions. */
+static void count(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+			      memory_order_relaxed);
+}
+
+static int64_t wall_of(const struct dispatch *dispatch, uint64_t boot_ns)
+{
+	return boot_ns ? (int64_t)boot_ns + dispatch->context.wall_offset_ns : 0;
+}
+
+static void set_exit(struct event *event, const struct record_view *view,
+		     const struct procobsrv_process *process)
+{
+	struct procobsrv_exit *exit = &event->detail.exit;
+	const struct record_exit *record = view->exit;
+
+	if (!(record->flags & RECORD_EXIT_STATUS_UNKNOWN)) {
+		exit->has_status = 1;
+		exit->code = record->code;
+		exit->signal = record->signal;
+		exit->core_dumped = !!(record->flags & RECORD_EXIT_CORE_DUMPED);
+	}
+	if (!(record->flags & RECORD_EXIT_USAGE_UNKNOWN)) {
+		exit->has_usage = 1;
+		exit->cpu_ns = record->cpu_ns;
+		exit->user_ns = record->user_ns;
+		exit->system_ns = record->system_ns;
+		exit->max_rss_bytes = record->max_rss_bytes;
+	}
+	if (process->start_boot_ns && view->header->time_ns > process->start_boot_ns)
+		exit->duration_ns = view->header->time_ns - process->start_boot_ns;
+	event->public.exit = exit;
+}
+
+static size_t count_arguments(const char *data, size_t size)
+{
+	size_t count = 0;
+
+	for (const char *end = data + size; data < end; count++) {
+		const char *nul = memchr(data, 0, (size_t)(end - data));
+		data = nul ? nul + 1 : end;
+	}
+	return count;
+}
+
+static bool set_attempt(struct event *event, struct dispatch *dispatch,
+			const struct record_view *view)
+{
+	struct procobsrv_attempt *attempt = &event->detail.attempt;
+	struct record_bytes path = view->strings[RECORD_STRING_FILENAME];
+	struct record_bytes argv = view->strings[RECORD_STRING_ARGV];
+	struct image_chunks chunks = {0};
+
+	if (!assembly_take(&dispatch->assembly, view->header, &chunks))
+		argv.size = 0;
+	event->public.attempt = attempt;
+	attempt->error = (int32_t)view->attempt->error;
+	attempt->error_name = os_error_name((int)view->attempt->error);
+	if (!view->image)
+		return true;
+
+	size_t pointers = count_arguments(chunks.argv.data, chunks.argv.size) +
+			  count_arguments(argv.data, argv.size) + 1;
+	size_t bytes = chunks.argv.size + argv.size + 1;
+	char *block = malloc(pointers * sizeof(char *) + bytes + path.size + 1);
+	if (!block)
+		return false;
+	event->block = block;
+
+	const char **vector = (const char **)block;
+	char *text = block + pointers * sizeof(char *), *end = text + bytes - 1;
+	if (chunks.argv.size)
+		memcpy(text, chunks.argv.data, chunks.argv.size);
+	if (argv.size)
+		memcpy(text + chunks.argv.size, argv.data, argv.size);
+	*end = '\0';
+	if (bytes > 1 || record_missing(view->image, RECORD_STRING_ARGV) == RECORD_WHOLE) {
+		attempt->argv = vector;
+		for (char *cursor = text; cursor < end; cursor += strlen(cursor) + 1)
+			vector[attempt->argc++] = cursor;
+		vector[attempt->argc] = NULL;
+	}
+	if (path.size) {
+		attempt->path = end + 1;
+		memcpy(end + 1, path.data, path.size);
+		end[1 + path.size] = '\0';
+	}
+	return true;
+}
+
+static void set_processes(struct dispatch *dispatch, struct event *event,
+			  const struct record_view *view)
+{
+	const struct record_identity *parent = &view->body->parent;
+
+	event->public.parent = dispatch_process(dispatch, parent);
+	if (!view->start)
+		return;
+	const struct record_identity *creator = &view->start->creator;
+	if (creator->pid != parent->pid || creator->start_ns != parent->start_ns)
+		event->public.creator = dispatch_process(dispatch, creator);
+}
+
+/* Whether anyone may want the event, as far as can be told before it is built. */
+static bool may_want(const struct dispatch *dispatch, enum procobsrv_kind kind,
+		     const struct procobsrv_process *process, bool in_tree)
+{
+	if (!(dispatch->kinds & PROCOBSRV_KIND_BIT(kind)))
+		return false;
+	if (dispatch->root_pid && !in_tree)
+		return false;
+	return dispatch->kernel_threads || !(process->flags & PROCOBSRV_PROCESS_KERNEL_THREAD);
+}
+
+static bool matches(const struct dispatch *dispatch, const struct event *event)
+{
+	return !dispatch->filter || filter_match(dispatch->filter, &event->public);
+}
+
+int report_record(struct dispatch *dispatch, enum procobsrv_kind kind,
+		  const struct record_view *view, const struct procobsrv_process *process,
+		  bool in_tree)
+{
+	struct dispatch_counters *counters = &dispatch->counters;
+
+	if (!may_want(dispatch, kind, process, in_tree)) {
+		procobsrv_process_unref(process);
+		count(&counters->seq, 1);
+		count(&counters->filtered, 1);
+		return 0;
+	}
+
+	struct event *event = event_create(kind);
+	if (!event) {
+		procobsrv_process_unref(process);
+		return ENOMEM;
+	}
+	event->public.process = process;
+	event->public.boot_ns = view->header->time_ns;
+	event->public.time_ns = wall_of(dispatch, view->header->time_ns);
+	event_set_cursor(event, dispatch->stream, dispatch->position, '\0', 0);
+	set_processes(dispatch, event, view);
+	if (view->exit)
+		set_exit(event, view, process);
+	if (view->attempt && !set_attempt(event, dispatch, view)) {
+		procobsrv_event_unref(&event->public);
+		return ENOMEM;
+	}
+
+	count(&counters->seq, 1);
+	event->public.seq = atomic_load_explicit(&counters->seq, memory_order_relaxed);
+	if (!matches(dispatch, event)) {
+		count(&counters->filtered, 1);
+		procobsrv_event_unref(&event->public);
+		return 0;
+	}
+	count(&counters->delivered, 1);
+	dispatch->deliver(event, dispatch->param);
+	return 0;
+}
+
+static bool of_tree(const struct dispatch *dispatch, const struct procobsrv_process *process)
+{
+	const struct process_entry *entry =
+	    process_table_find_identity(&dispatch->table, process->pid, process->start_boot_ns);
+
+	return entry && entry->in_tree;
+}
+
+void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
+		      const struct procobsrv_process *process, uint32_t flags)
+{
+	struct dispatch_counters *counters = &dispatch->counters;
+
+	if (!may_want(dispatch, kind, process, of_tree(dispatch, process)))
+		return;
+	struct event *event = event_create(kind);
+	if (!event)
+		return;
+
+	struct procobsrv_event *public = &event->public;
+	public->flags = flags;
+	public->process = procobsrv_process_ref(process);
+	public->boot_ns = os_boot_ns();
+	public->time_ns = wall_of(dispatch, public->boot_ns);
+	public->seq = atomic_load_explicit(&counters->seq, memory_order_relaxed);
+	if (kind == PROCOBSRV_EXIT)
+	public->exit = &event->detail.exit; /* nothing about it is known */
+	if (process->ppid) {
+		const struct process_entry *parent =
+		    process_table_find(&dispatch->table, process->ppid);
+		const struct record_identity identity = {.pid = process->ppid};
+		public->parent = parent ? procobsrv_process_ref(parent->process)
+					: process_create_stub(&dispatch->context, &identity);
+	}
+	count(&counters->synthetic, 1);
+	/* No two of one reader are made in the same nanosecond. */
+	event_set_cursor(event, dispatch->stream, dispatch->position,
+			 flags & PROCOBSRV_EVENT_SYNTHETIC ? 'r' : 'x', public->boot_ns);
+	if (matches(dispatch, event))
+		dispatch->deliver(event, dispatch->param);
+	else
+		procobsrv_event_unref(public);
+}
+
+static const char *stage_name(uint32_t stage)
+{
+	switch (stage) {
+	case RECORD_GAP_KERNEL:
+	case RECORD_GAP_SKIPPED:
+		return "kernel";
+	case RECORD_GAP_QUEUE:
+		return "queue";
+	case RECORD_GAP_SPILL:
+		return "spill";
+	case RECORD_GAP_MONITOR:
+		return "monitor";
+	default:
+		return "source";
+	}
+}
+
+static const char *reason_text(const struct record_gap *gap)
+{
+	switch (gap->stage) {
+	case RECORD_GAP_KERNEL:
+		return "ring full";
+	case RECORD_GAP_SKIPPED:
+		return "skipped by recursion";
+	case RECORD_GAP_QUEUE:
+		return "queue full";
+	case RECORD_GAP_SPILL:
+		return gap->detail == ENOSPC || !gap->detail ? "disk full" : "disk error";
+	case RECORD_GAP_MONITOR:
+		return gap->detail == ENOMEM ? "out of memory" : "unreadable record";
+	default:
+		return "not told by the system";
+	}
+}
+
+static uint64_t lost_kind(const struct record_gap *gap, enum record_kind kind)
+{
+	return gap->lost[RECORD_LOST_INDEX(kind)];
+}
+
+bool report_lost(struct dispatch *dispatch, const struct record_gap *gap)
+{
+	struct dispatch_counters *counters = &dispatch->counters;
+	uint64_t total = gaps_total(gap);
+	uint64_t before = atomic_load_explicit(&counters->seq, memory_order_relaxed);
+
+	if (!total)
+		return true;
+	struct event *event = event_create(PROCOBSRV_LOST);
+	if (!event)
+		return false;
+	count(&counters->seq, total);
+	count(&counters->lost, total);
+	count(&counters->gaps, 1);
+
+	event->public.seq = before + total;
+	event->public.boot_ns = gap->to_ns ? gap->to_ns : os_boot_ns();
+	event->public.time_ns = wall_of(dispatch, event->public.boot_ns);
+	event->public.lost = &event->detail.lost;
+	event->detail.lost = (struct procobsrv_lost){
+	    .first = before + 1,
+	    .count = total,
+	    .start = lost_kind(gap, RECORD_START),
+	    .exec = lost_kind(gap, RECORD_EXEC),
+	    .exec_failed = lost_kind(gap, RECORD_EXEC_FAILED),
+	    .exit = lost_kind(gap, RECORD_EXIT),
+	    .unknown = gap->unknown,
+	    .stage = stage_name(gap->stage),
+	    .reason = reason_text(gap),
+	    .from_ns = wall_of(dispatch, gap->from_ns),
+	    .to_ns = wall_of(dispatch, gap->to_ns),
+	};
+	event_set_cursor(event, dispatch->stream, dispatch->position, 'l', before + 1);
+	if (dispatch->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
+		dispatch->deliver(event, dispatch->param);
+	else
+		procobsrv_event_unref(&event->public);
+	return true;
+}
