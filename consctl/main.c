@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* consctl: the console control program. Finds the verb in the table, reads its options, runs it. */
+#include "buffer.h"
+#include "consctl.h"
+#include "output.h"
+#include "platform.h"
+
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OBSERVING                                                                                  \
+	&option_format, &option_json, &option_output, &option_kinds, &option_match,                \
+	    &option_kernel_threads, &option_max_args, &option_env, &option_backend,                \
+	    &option_buffer_size, &option_color
+
+static const struct option *const watch_options[] = {OBSERVING, &option_duration, &option_count,
+						     NULL};
+static const struct option *const demo_options[] = {&option_number, &option_backend,
+						    &option_buffer_size, NULL};
+static const struct option *const list_options[] = {
+    &option_format, &option_json, &option_match, &option_kernel_threads, &option_backend, NULL};
+static const struct option *const doctor_options[] = {&option_format, &option_json, NULL};
+
+static const struct verb verbs[] = {
+    {"watch", "[options]", "report events until Ctrl-C",
+     "Reports every process that starts, runs a program or ends, from the line\n"
+     "\"watching (BACKEND)...\" on standard error until Ctrl-C, SIGTERM, --duration or --count.\n"
+     "The last line tells whether anything was lost; the status is then 3.\n",
+     watch_options, OPERANDS_NONE, STATUS_USAGE, watch_run},
+    {"demo", "[-n N] [-- PROGRAM [ARGUMENT...]]", "start programs, see each of them start and end",
+     "Starts N programs, reports the start of each as it was observed, closes them, reports\n"
+     "each end. Fails if one start or end was not seen.\n",
+     demo_options, OPERANDS_PROGRAM, STATUS_USAGE, demo_run},
+    {"list", "[options]", "the processes that run now",
+     "Lists the processes that run now, as the observer knows them, in the order of their\n"
+     "start.\n",
+     list_options, OPERANDS_NONE, STATUS_USAGE, list_run},
+    {"tree", "[options]", "the same as a tree",
+     "Draws who started whom. With --match: the processes that match, and their ancestors.\n",
+     list_options, OPERANDS_NONE, STATUS_USAGE, tree_run},
+    {"doctor", "[options]", "what this machine allows, and which backend works",
+     "Looks at what the backends need, tries each of them, and tells which one would be\n"
+     "taken and why. The status is 0 if one observes the whole machine and misses nothing.\n",
+     doctor_options, OPERANDS_NONE, STATUS_USAGE, doctor_run},
+};
+#define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
+
+void complain(const char *format, ...)
+{
+	char text[4096];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	/* Names of files and arguments must not steer the terminal. An expression's error has
+	 * lines of its own. */
+	for (char *character = text; *character; character++)
+		if (((unsigned char)*character < ' ' && *character != '\n') || *character == 0x7f)
+			*character = '?';
+	fprintf(stderr, "consctl: %s\n", text);
+}
+
+void complain_library(int error)
+{
+	const char *explanation = procobsrv_explain();
+
+	complain("%s", *explanation ? explanation : procobsrv_strerror(error));
+}
+
+static int print_help(void)
+{
+	struct buffer buffer = BUFFER_EMPTY;
+	int error;
+
+	buffer_append_text(&buffer, "Usage: consctl VERB [options]\n"
+				    "       consctl VERB --help\n"
+				    "       consctl --help | --version\n\n"
+				    "Tells every process that starts or ends on this machine.\n\n"
+				    "Verbs:\n");
+	for (size_t index = 0; index < VERB_COUNT; index++) {
+		char line[160];
+
+		snprintf(line, sizeof(line), "  %-10s %s\n", verbs[index].name,
+			 verbs[index].summary);
+		buffer_append_text(&buffer, line);
+	}
+	buffer_append_text(&buffer, "\nExit status: 0 fine, 1 failed, 2 wrong usage, 3 events were "
+				    "lost or something is missing.\n"
+				    "More: man consctl\n");
+	error = output_print(&buffer);
+	buffer_free(&buffer);
+	return output_status(NULL, error);
+}
+
+static int print_version(void)
+{
+	struct buffer buffer = BUFFER_EMPTY;
+	char versions[160];
+	int error;
+
+	buffer_append_text(&buffer, "consctl ");
+	buffer_append_text(&buffer, procobsrv_version());
+	buffer_append_text(&buffer, "\nbackends:");
+	for (const char *const *backend = procobsrv_backends(); *backend; backend++) {
+		buffer_append_character(&buffer, ' ');
+		buffer_append_text(&buffer, *backend);
+	}
+	buffer_append_character(&buffer, '\n');
+	if (platform_versions(versions, sizeof(versions))) {
+		buffer_append_text(&buffer, versions);
+		buffer_append_character(&buffer, '\n');
+	}
+	error = output_print(&buffer);
+	buffer_free(&buffer);
+	return output_status(NULL, error);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	const char *names[VERB_COUNT + 1] = {NULL};
+	const char *nearest;
+
+	for (size_t index = 0; index < VERB_COUNT; index++) {
+		if (!strcmp(verbs[index].name, name))
+			return &verbs[index];
+		names[index] = verbs[index].name;
+	}
+	nearest = nearest_name(name, names);
+	if (nearest)
+		complain("there is no verb '%s'; did you mean '%s'?", name, nearest);
+	else
+		complain("there is no verb '%s'; see 'consctl --help'", name);
+	return NULL;
+}
+
+static int run_verb(const struct verb *verb, char **arguments)
+{
+	struct settings settings = {0};
+	int status = verb->usage_status;
+
+	switch (arguments_read(verb, arguments, &settings)) {
+	case ARGUMENTS_FINE:
+		status = verb->run(&settings);
+		break;
+	case ARGUMENTS_HELP:
+		status = output_status(NULL, arguments_help(verb));
+		break;
+	case ARGUMENTS_WRONG:
+		break;
+	}
+	settings_free(&settings);
+	return status;
+}
+
+int main(int count, char **arguments)
+{
+	const struct verb *verb;
+
+	platform_begin();
+	setlocale(LC_CTYPE, "");
+	if (count < 2) {
+		complain("needs a verb; see 'consctl --help'");
+		return STATUS_USAGE;
+	}
+	if (!strcmp(arguments[1], "--help") || !strcmp(arguments[1], "-h"))
+		return print_help();
+	if (!strcmp(arguments[1], "--version") || !strcmp(arguments[1], "-V"))
+		return print_version();
+	if (arguments[1][0] == '-') {
+		static const char *const names[] = {"--help", "--version", NULL};
+		const char *nearest = nearest_name(arguments[1], names);
+
+		complain("there is no option '%s' before the verb; did you mean '%s'?",
+			 arguments[1], nearest ? nearest : names[0]);
+		return STATUS_USAGE;
+	}
+	verb = find_verb(arguments[1]);
+	return verb ? run_verb(verb, arguments + 2) : STATUS_USAGE;
+}

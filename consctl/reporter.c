@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "reporter.h"
+#include "os.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool wants_color(const struct settings *settings, bool terminal)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *kind = getenv("TERM");
+
+	if (settings->color != COLOR_AUTO)
+		return settings->color == COLOR_ALWAYS;
+	return terminal && !(no_color && *no_color) && !(kind && !strcmp(kind, "dumb"));
+}
+
+/* Called with the output locked. */
+static void append_begin(struct buffer *buffer, void *param)
+{
+	struct reporter *reporter = param;
+	char host[256];
+	char boot[37] = "";
+
+	if (reporter->format == PROCOBSRV_FORMAT_TEXT) {
+		format_text_header(buffer, &reporter->text);
+		return;
+	}
+	os_host_name(host, sizeof(host));
+	format_json_begin(buffer, &(struct format_begin){
+				      .time_ns = reporter->begin_ns,
+				      .host = host,
+				      .boot = os_boot_id(boot) ? boot : NULL,
+				      .backend = procobsrv_backend(reporter->monitor),
+				      .version = procobsrv_version(),
+				      .limits = procobsrv_backend_limits(reporter->monitor),
+				  });
+}
+
+/* The first event may come before procobsrv_start() has returned: who is first, begins. */
+static void begin_once(struct reporter *reporter, struct buffer *buffer)
+{
+	if (reporter->begun)
+		return;
+	append_begin(buffer, reporter);
+	reporter->begun = true;
+}
+
+static void on_event(const struct procobsrv_event *event, void *param)
+{
+	struct reporter *reporter = param;
+	struct buffer *buffer;
+
+	if (reporter->full)
+		return;
+	buffer = output_begin(&reporter->output);
+	if (reporter->output.terminal)
+		reporter->text.columns = os_terminal_columns(stdout);
+	begin_once(reporter, buffer);
+	if (reporter->format == PROCOBSRV_FORMAT_JSON)
+		format_json_event(buffer, event);
+	else
+		format_text_event(buffer, event, &reporter->text);
+	reporter->seq = event->seq;
+	reporter->written++;
+	if (!output_end(&reporter->output) || reporter->written == reporter->count) {
+		reporter->full = true;
+		procobsrv_stop(reporter->monitor, PROCOBSRV_STOP_DISCARD);
+		os_event_set(reporter->done);
+	}
+}
+
+int reporter_open(struct reporter *reporter, const struct settings *settings, uint32_t root_pid)
+{
+	struct procobsrv_options options;
+	int error;
+
+	*reporter = (struct reporter){.format = settings->format, .count = settings->count};
+	settings_observe(settings, &options);
+	options.handler.on_event = on_event;
+	options.handler.param = reporter;
+	options.root_pid = root_pid;
+	error = procobsrv_open(&options, &reporter->monitor);
+	if (error) {
+		complain_library(error);
+		return error == PROCOBSRV_ERROR_EXPRESSION ? STATUS_USAGE : STATUS_FAILED;
+	}
+	reporter->done = os_event_create();
+	if (!reporter->done) {
+		complain("cannot make a wake object: %s", strerror(errno));
+		goto close_monitor;
+	}
+	if (output_open(&reporter->output, settings->output))
+		goto destroy_event;
+	reporter->text.color = wants_color(settings, reporter->output.terminal);
+	if (reporter->output.terminal)
+		reporter->text.columns = os_terminal_columns(stdout);
+	return STATUS_FINE;
+
+destroy_event:
+	os_event_destroy(reporter->done);
+close_monitor:
+	procobsrv_close(reporter->monitor);
+	return STATUS_FAILED;
+}
+
+void reporter_announce(const struct procobsrv *monitor)
+{
+	const char *limits = procobsrv_backend_limits(monitor);
+
+	if (limits)
+		fprintf(stderr, "watching (%s)... %s\n", procobsrv_backend(monitor), limits);
+	else
+		fprintf(stderr, "watching (%s)...\n", procobsrv_backend(monitor));
+}
+
+int reporter_start(struct reporter *reporter)
+{
+	int error;
+
+	reporter->begin_ns = os_wall_ns();
+	error = procobsrv_start(reporter->monitor);
+	if (error) {
+		complain_library(error);
+		return STATUS_FAILED;
+	}
+	reporter_announce(reporter->monitor);
+	begin_once(reporter, output_begin(&reporter->output));
+	if (!output_end(&reporter->output))
+		os_event_set(reporter->done);
+	return STATUS_FINE;
+}
+
+void reporter_reopen(struct reporter *reporter)
+{
+	output_reopen(&reporter->output, append_begin, reporter);
+}
+
+bool reporter_ended(struct reporter *reporter)
+{
+	return procobsrv_wait(reporter->monitor, 0) != PROCOBSRV_ERROR_TIMEOUT;
+}
+
+static void append_end(struct reporter *reporter, const struct procobsrv_statistics *statistics)
+{
+	uint64_t settled = statistics->observed - statistics->pending;
+	struct buffer *buffer;
+
+	if (reporter->format != PROCOBSRV_FORMAT_JSON)
+		return;
+	/* What was filtered after the last line has numbers too. */
+	if (!reporter->full && settled > reporter->seq)
+		reporter->seq = settled;
+	buffer = output_begin(&reporter->output);
+	format_json_end(buffer, &(struct format_end){
+				    .time_ns = os_wall_ns(),
+				    .seq = reporter->seq,
+				    .statistics = statistics,
+				});
+	output_end(&reporter->output);
+}
+
+int reporter_finish(struct reporter *reporter)
+{
+	struct procobsrv_statistics statistics = {0};
+	const char *path = reporter->output.path;
+	int status = STATUS_FINE;
+	int error;
+
+	procobsrv_stop(reporter->monitor, PROCOBSRV_STOP_DRAIN);
+	error = procobsrv_wait(reporter->monitor, -1);
+	if (error) {
+		complain_library(error);
+		status = STATUS_FAILED;
+	}
+	procobsrv_statistics(reporter->monitor, &statistics, sizeof(statistics));
+	append_end(reporter, &statistics);
+	error = output_close(&reporter->output);
+	if (output_status(path, error))
+		status = STATUS_FAILED;
+	procobsrv_close(reporter->monitor);
+	os_event_destroy(reporter->done);
+	fprintf(stderr, "observed %llu delivered %llu filtered %llu lost %llu\n",
+		(unsigned long long)statistics.observed, (unsigned long long)statistics.delivered,
+		(unsigned long long)statistics.filtered, (unsigned long long)statistics.lost);
+	if (status == STATUS_FINE && statistics.lost)
+		status = STATUS_LOST;
+	return status;
+}
+
+void reporter_close(struct reporter *reporter)
+{
+	procobsrv_close(reporter->monitor);
+	output_close(&reporter->output);
+	os_event_destroy(reporter->done);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "consctl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The suffixes double as the exponent of 1024 by their place. */
+static const char size_suffixes[] = "KMG";
+
+static bool parse_number(const char *text, uint64_t *number, const char **end)
+{
+	char *after;
+
+	/* strtoull() would take blanks and signs, and turn -1 into a huge number. */
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	unsigned long long value = strtoull(text, &after, 10);
+	if (errno)
+		return false;
+	*number = value;
+	*end = after;
+	return true;
+}
+
+static bool take_size(const char *option, const char *value, uint64_t *size)
+{
+	const char *end;
+	const char *suffix;
+	uint64_t number;
+	unsigned shift = 0;
+
+	if (!parse_number(value, &number, &end) || !number)
+		goto wrong;
+	if (*end) {
+		suffix = strchr(size_suffixes, *end & ~0x20);
+		if (!suffix || end[1])
+			goto wrong;
+		shift = 10 * (unsigned)(suffix - size_suffixes + 1);
+		if (number > UINT64_MAX >> shift)
+			goto wrong;
+	}
+	*size = number << shift;
+	return true;
+wrong:
+	complain("--%s %s: must be a number of bytes from 1, with K, M or G at its end for KiB, "
+		 "MiB or GiB",
+		 option, value);
+	return false;
+}
+
+static bool take_count(const char *option, const char *value, uint64_t most, uint64_t *count)
+{
+	const char *end;
+	uint64_t number;
+
+	if (!parse_number(value, &number, &end) || *end || !number || number > most) {
+		if (most == UINT64_MAX)
+			complain("--%s %s: must be a number from 1", option, value);
+		else
+			complain("--%s %s: must be a number from 1 to %llu", option, value,
+				 (unsigned long long)most);
+		return false;
+	}
+	*count = number;
+	return true;
+}
+
+/* The index of `value` in `names`; -1: not there, and complained. */
+static int take_choice(const char *option, const char *value, const char *const *names)
+{
+	const char *nearest;
+	char list[256] = "";
+
+	for (int index = 0; names[index]; index++) {
+		if (!strcmp(names[index], value))
+			return index;
+		strncat(list, index ? ", " : "", sizeof(list) - strlen(list) - 1);
+		strncat(list, names[index], sizeof(list) - strlen(list) - 1);
+	}
+	nearest = nearest_name(value, names);
+	if (nearest)
+		complain("--%s: unknown '%s', did you mean '%s'? (known: %s)", option, value,
+			 nearest, list);
+	else
+		complain("--%s: unknown '%s' (known: %s)", option, value, list);
+	return -1;
+}
+
+static bool take_format(struct settings *settings, const char *value)
+{
+	static const char *const names[] = {"text", "json", NULL};
+	int choice = take_choice("format", value, names);
+
+	if (choice < 0)
+		return false;
+	settings->format = choice ? PROCOBSRV_FORMAT_JSON : PROCOBSRV_FORMAT_TEXT;
+	return true;
+}
+
+static bool take_json(struct settings *settings, const char *value)
+{
+	(void)value;
+	settings->format = PROCOBSRV_FORMAT_JSON;
+	return true;
+}
+
+static bool take_output(struct settings *settings, const char *value)
+{
+	if (!*value) {
+		complain("--output: needs the name of a file");
+		return false;
+	}
+	settings->output = value;
+	return true;
+}
+
+static bool take_kinds(struct settings *settings, const char *value)
+{
+	const char *names[PROCOBSRV_LOST + 1];
+	uint32_t kinds = 0;
+	char name[32];
+
+	for (int kind = PROCOBSRV_EXISTING; kind <= PROCOBSRV_LOST; kind++)
+		names[kind - PROCOBSRV_EXISTING] = procobsrv_kind_name((enum procobsrv_kind)kind);
+	names[PROCOBSRV_LOST] = NULL;
+	for (;;) {
+		size_t size = strcspn(value, ",");
+		int choice;
+
+		if (size >= sizeof(name))
+			size = sizeof(name) - 1;
+		memcpy(name, value, size);
+		name[size] = 0;
+		choice = take_choice("kinds", name, names);
+		if (choice < 0)
+			return false;
+		kinds |= PROCOBSRV_KIND_BIT(choice + PROCOBSRV_EXISTING);
+		value += strcspn(value, ",");
+		if (!*value)
+			break;
+		value++;
+	}
+	settings->kinds = kinds;
+	return true;
+}
+
+static bool take_match(struct settings *settings, const char *value)
+{
+	settings->match = value;
+	return true;
+}
+
+static bool take_kernel_threads(struct settings *settings, const char *value)
+{
+	(void)value;
+	settings->kernel_threads = true;
+	return true;
+}
+
+static bool take_max_args(struct settings *settings, const char *value)
+{
+	return take_size("max-args", value, &settings->max_args);
+}
+
+static bool take_buffer_size(struct settings *settings, const char *value)
+{
+	return take_size("buffer-size", value, &settings->buffer_size);
+}
+
+static bool take_env(struct settings *settings, const char *value)
+{
+	size_t count = 1;
+	size_t index = 0;
+	char *text;
+	const char **names;
+
+	for (const char *comma = value; (comma = strchr(comma, ',')); comma++)
+		count++;
+	text = strdup(value);
+	names = calloc(count + 1, sizeof(*names));
+	if (!text || !names) {
+		complain("--env: out of memory");
+		goto wrong;
+	}
+	for (char *name = text; name;) {
+		char *comma = strchr(name, ',');
+
+		if (comma)
+			*comma++ = 0;
+		if (!*name || strchr(name, '=')) {
+			complain("--env %s: must be names of variables with commas between them",
+				 value);
+			goto wrong;
+		}
+		names[index++] = name;
+		name = comma;
+	}
+	free(settings->env);
+	free(settings->env_text);
+	settings->env = names;
+	settings->env_text = text;
+	return true;
+wrong:
+	free(text);
+	free(names);
+	return false;
+}
+
+static bool take_backend(struct settings *settings, const char *value)
+{
+	const char *const *backends = procobsrv_backends();
+	const char *names[16] = {"auto"};
+	size_t count = 1;
+
+	for (; *backends && count < sizeof(names) / sizeof(*names) - 1; backends++)
+		names[count++] = *backends;
+	names[count] = NULL;
+	if (take_choice("backend", value, names) < 0)
+		return false;
+	settings->backend = value;
+	return true;
+}
+
+static bool take_color(struct settings *settings, const char *value)
+{
+	static const char *const names[] = {"auto", "always", "never", NULL};
+	int choice = take_choice("color", value, names);
+
+	if (choice < 0)
+		return false;
+	settings->color = (enum color_choice)choice;
+	return true;
+}
+
+static bool take_duration(struct settings *settings, const char *value)
+{
+	const uint64_t second = 1000000000;
+	uint64_t number;
+	uint64_t fraction = 0;
+	uint64_t digit = second / 10;
+	const char *end;
+
+	if (!parse_number(value, &number, &end) || number > INT64_MAX / second - 1)
+		goto wrong;
+	if (*end == '.') {
+		for (end++; *end >= '0' && *end <= '9'; end++, digit /= 10)
+			fraction += digit * (uint64_t)(*end - '0');
+	}
+	if (*end || !(number * second + fraction))
+		goto wrong;
+	settings->duration_ns = number * second + fraction;
+	return true;
+wrong:
+	complain("--duration %s: must be a number of seconds above 0, like 10 or 0.5", value);
+	return false;
+}
+
+static bool take_event_count(struct settings *settings, const char *value)
+{
+	return take_count("count", value, UINT64_MAX, &settings->count);
+}
+
+static bool take_program_number(struct settings *settings, const char *value)
+{
+	return take_count("number", value, 10000, &settings->number);
+}
+
+static bool take_wait(struct settings *settings, const char *value)
+{
+	static const char *const names[] = {"tree", "command", NULL};
+	int choice = take_choice("wait", value, names);
+
+	if (choice < 0)
+		return false;
+	settings->wait_command = choice;
+	return true;
+}
+
+static bool take_fail_on_loss(struct settings *settings, const char *value)
+{
+	(void)value;
+	settings->fail_on_loss = true;
+	return true;
+}
+
+const struct option option_format = {"format", 0, "text|json",
+				     "lines for people, or one JSON object a line", take_format};
+const struct option option_json = {"json", 'j', NULL, "the same as --format json", take_json};
+const struct option option_output = {
+    "output", 'o', "FILE",
+    "write there instead of standard output: a new file is made for its\n"
+    "owner alone (mode 0600), an existing one is appended to, a symbolic\n"
+    "link is refused; SIGHUP opens it anew",
+    take_output};
+const struct option option_kinds = {
+    "kinds", 0, "LIST",
+    "which events: existing, start, exec, exec_failed, exit, lost, with\n"
+    "commas between them (default: start,exec,exit,lost; exec_failed\n"
+    "slows every system call of the machine a little)",
+    take_kinds};
+const struct option option_match = {
+    "match", 0, "EXPRESSION",
+    "only what matches, e.g. 'process.uid != 0 && process.exe ~ \"/tmp/*\"'", take_match};
+const struct option option_kernel_threads = {"kernel-threads", 0, NULL,
+					     "also the kernel's own threads", take_kernel_threads};
+const struct option option_max_args = {
+    "max-args", 0, "BYTES", "take no more than so much of each argument vector (K, M, G)",
+    take_max_args};
+const struct option option_env = {"env", 0, "NAME,...",
+				  "also take these variables of the environment", take_env};
+const struct option option_backend = {
+    "backend", 0, "NAME", "how to observe; 'consctl doctor' tells what works here (default: auto)",
+    take_backend};
+const struct option option_buffer_size = {
+    "buffer-size", 0, "BYTES", "size of the kernel's buffer (K, M, G)", take_buffer_size};
+const struct option option_color = {"color", 0, "auto|always|never",
+				    "colour (default: on a terminal, unless NO_COLOR is set)",
+				    take_color};
+const struct option option_duration = {"duration", 0, "SECONDS", "end after so long, like 0.5",
+				       take_duration};
+const struct option option_count = {"count", 0, "N", "end after N events", take_event_count};
+const struct option option_number = {"number", 'n', "N", "how many programs (default: 10)",
+				     take_program_number};
+const struct option option_wait = {
+    "wait", 0, "tree|command",
+    "return when the whole tree has ended (default), or when COMMAND has", take_wait};
+const struct option option_fail_on_loss = {"fail-on-loss", 0, NULL,
+					   "exit with 3 if events were lost", take_fail_on_loss};
+
+void settings_free(struct settings *settings)
+{
+	free(settings->env);
+	free(settings->env_text);
+	settings->env = NULL;
+	settings->env_text = NULL;
+}
+
+void settings_observe(const struct settings *settings, struct procobsrv_options *options)
+{
+	*options = (struct procobsrv_options){
+	    .size = sizeof(*options),
+	    .kinds = settings->kinds,
+	    .flags = settings->kernel_threads ? PROCOBSRV_KERNEL_THREADS : 0,
+	    .backend = settings->backend,
+	    .match = settings->match,
+	    .buffer_size = settings->buffer_size,
+	    .max_args = settings->max_args,
+	    .env = settings->env,
+	};
+}

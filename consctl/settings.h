@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of all verbs, each defined once, and what they were set to. */
+#ifndef PROCOBSRV_CONSCTL_SETTINGS_H
+#define PROCOBSRV_CONSCTL_SETTINGS_H
+
+#include "procobsrv.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum color_choice {
+	COLOR_AUTO,
+	COLOR_ALWAYS,
+	COLOR_NEVER,
+};
+
+struct settings {
+	enum procobsrv_format format;
+	enum color_choice color;
+	const char *output; /* NULL: standard output */
+	const char *match;
+	const char *backend;
+	uint32_t kinds; /* 0: the default */
+	bool kernel_threads;
+	bool wait_command;
+	bool fail_on_loss;
+	uint64_t max_args;
+	uint64_t buffer_size;
+	uint64_t duration_ns;  /* 0: no end */
+	uint64_t count;	       /* 0: no end */
+	uint64_t number;       /* of demo's programs */
+	const char **env;      /* owned, ended by NULL; NULL: none. Names point into env_text */
+	char *env_text;	       /* owned */
+	char *const *operands; /* ended by NULL */
+	size_t operand_count;
+};
+
+struct option {
+	const char *name;     /* without the dashes */
+	char letter;	      /* 0: none */
+	const char *argument; /* what --help calls it; NULL: takes none */
+	const char *help;     /* lines are broken by '\n' */
+	/* Sets it; false: complained already. `value` is NULL if there is no argument. */
+	bool (*take)(struct settings *settings, const char *value);
+};
+
+extern const struct option option_format;
+extern const struct option option_json;
+extern const struct option option_output;
+extern const struct option option_kinds;
+extern const struct option option_match;
+extern const struct option option_kernel_threads;
+extern const struct option option_max_args;
+extern const struct option option_env;
+extern const struct option option_backend;
+extern const struct option option_buffer_size;
+extern const struct option option_color;
+extern const struct option option_duration;
+extern const struct option option_count;
+extern const struct option option_number;
+extern const struct option option_wait;
+extern const struct option option_fail_on_loss;
+
+/* Frees what the options allocated. */
+void settings_free(struct settings *settings);
+
+/* Makes options for procobsrv_open() of what was set; they borrow from settings. */
+void settings_observe(const struct settings *settings, struct procobsrv_options *options);
+
+struct verb;
+
+enum arguments_result {
+	ARGUMENTS_FINE,
+	ARGUMENTS_HELP,
+	ARGUMENTS_WRONG, /* complained already */
+};
+
+/* Reads what follows the verb. `arguments` is ended by NULL; the operands are moved to its front.
+ */
+enum arguments_result arguments_read(const struct verb *verb, char **arguments,
+				     struct settings *settings);
+
+/* Writes the usage, the text and the options of a verb to standard output; 0 or an errno. */
+int arguments_help(const struct verb *verb);
+
+#endif
