@@ -14,6 +14,7 @@ struct format_begin {
 	const char *backend;
 	const char *version;
 	const char *limits; /* NULL: none */
+	uint64_t seq;	    /* of the last event in an earlier file of this run; 0: none */
 };
 
 /* What stands in the end line. */
