@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* What is told when a process ends, and that it is told once. */
+#ifndef PROCOBSRV_OBSERVER_LINUX_EXIT_BPF_H
+#define PROCOBSRV_OBSERVER_LINUX_EXIT_BPF_H
+
+#include "kernel_types.h"
+#include "quirks.bpf.h"
+#include "observer/record.h"
+
+/* Processes whose exit was told, where the kernel does not say which thread is the last. */
+struct told_key {
+	uint64_t start_ns;
+	uint32_t pid;
+	uint32_t reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024); /* the loader sets it by the number of cpus */
+	__type(key, struct told_key);
+	__type(value, uint8_t);
+} told_exits SEC(".maps");
+
+static __always_inline bool first_to_tell(const struct task_struct *leader)
+{
+	struct told_key key = {.start_ns = leader->start_boottime, .pid = leader->tgid};
+	uint8_t value = 1;
+
+	return bpf_map_update_elem(&told_exits, &key, &value, BPF_NOEXIST) == 0;
+}
+
+/* Whether this thread's exit is the process's. `told` is what the kernel says, if it says. */
+static __always_inline bool process_ends(const struct task_struct *leader, bool told)
+{
+	const struct signal_struct *signal = leader->signal;
+
+	if (kernel_tells_group_dead())
+		return told;
+	if (signal->live.counter != 0)
+		return false;
+	/* Alone now and ever since: nobody else can think the same. */
+	if (signal->nr_threads == 1 && signal->sum_sched_runtime == 0)
+		return true;
+	return first_to_tell(leader);
+}
+
+struct times {
+	uint64_t cpu_ns;
+	uint64_t user_ns;
+	uint64_t system_ns;
+};
+
+/* Sums the threads that are dead but not yet taken off the list, leader and current apart. */
+struct thread_walk {
+	uint64_t head;
+	uint64_t node;
+	uint64_t leader;
+	uint64_t current;
+	struct times times;
+	uint32_t count;
+};
+
+static __always_inline uint64_t read_number(uint64_t address)
+{
+	uint64_t value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static __always_inline long thread_step(struct thread_walk *walk)
+{
+	if (!walk->node || walk->node == walk->head)
+		return 1;
+	uint64_t task = walk->node - bpf_core_field_offset(struct task_struct, thread_node);
+
+	walk->node = read_number(walk->node);
+	walk->count++;
+	if (task == walk->leader || task == walk->current)
+		return 0;
+	walk->times.cpu_ns +=
+	    read_number(task + bpf_core_field_offset(struct task_struct, se) +
+			bpf_core_field_offset(struct sched_entity, sum_exec_runtime));
+	walk->times.user_ns += read_number(task + bpf_core_field_offset(struct task_struct, utime));
+	walk->times.system_ns +=
+	    read_number(task + bpf_core_field_offset(struct task_struct, stime));
+	return 0;
+}
+
+#ifndef PROCOBSRV_LEGACY
+static long thread_step_callback(uint32_t index, struct thread_walk *walk)
+{
+	return thread_step(walk);
+}
+#endif
+
+/* Adds the threads that are still on the list; returns how many were not reached. */
+static __always_inline uint32_t add_other_threads(struct times *times,
+						  const struct task_struct *task)
+{
+	uint64_t current = bpf_get_current_task();
+	uint64_t signal =
+	    read_number(current + bpf_core_field_offset(struct task_struct, signal));
+	uint64_t head = signal + bpf_core_field_offset(struct signal_struct, thread_head);
+	struct thread_walk walk = {
+	    .head = head,
+	    .node = read_number(head),
+	    .leader =
+		read_number(current + bpf_core_field_offset(struct task_struct, group_leader)),
+	    .current = current,
+	};
+
+#ifdef PROCOBSRV_LEGACY
+	for (int i = 0; i < MAX_THREADS_READ; i++)
+		if (thread_step(&walk))
+			break;
+#else
+	bpf_loop(MAX_THREADS_READ, thread_step_callback, &walk, 0);
+#endif
+	times->cpu_ns += walk.times.cpu_ns;
+	times->user_ns += walk.times.user_ns;
+	times->system_ns += walk.times.system_ns;
+	if (walk.node == head)
+		return 0;
+	uint32_t listed = task->signal->nr_threads;
+	return listed > walk.count ? listed - walk.count : 1;
+}
+
+static __always_inline void exit_fill(struct record_exit *exit, const struct task_struct *task,
+				      const struct task_struct *leader)
+{
+	const struct signal_struct *signal = leader->signal;
+	uint32_t status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code
+							    : leader->exit_code;
+	bool leader_ends = task->pid == task->tgid;
+	uint32_t known = leader_ends ? 1 : 2;
+	struct times times = {
+	    .cpu_ns = signal->sum_sched_runtime + leader->se.sum_exec_runtime,
+	    .user_ns = signal->utime + leader->utime,
+	    .system_ns = signal->stime + leader->stime,
+	};
+
+	exit->threads_unread = 0;
+	if (!leader_ends) {
+		times.cpu_ns += task->se.sum_exec_runtime;
+		times.user_ns += task->utime;
+		times.system_ns += task->stime;
+	}
+	if ((uint32_t)signal->nr_threads > known)
+		exit->threads_unread = add_other_threads(&times, task);
+	exit->signal = status & 0x7f;
+	exit->code = exit->signal ? 0 : (status >> 8) & 0xff;
+	exit->flags = status & 0x80 ? RECORD_EXIT_CORE_DUMPED : 0;
+	exit->cpu_ns = times.cpu_ns;
+	exit->user_ns = times.user_ns;
+	exit->system_ns = times.system_ns;
+	exit->max_rss_bytes = signal->maxrss * configuration.page_size;
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* What differs from kernel to kernel, one entry each, with the kernel that brought it. */
+#ifndef PROCOBSRV_OBSERVER_LINUX_QUIRKS_BPF_H
+#define PROCOBSRV_OBSERVER_LINUX_QUIRKS_BPF_H
+
+#include "kernel_types.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/*
+ * Loops. bpf_loop() came with 5.17 (e6f2dd0f8067). Before it loops are unrolled by the verifier,
+ * which gives up at a million instructions: fewer rounds.
+ *
+ * Atomics that return what was there came with 5.12 (5ffa25502b5a); a verifier before it refuses
+ * even the sight of one. Before it a plain increment does: until 6.18 programs of tracepoints run
+ * with preemption off, so that a cpu's counters have one writer at a time. Later kernels may
+ * preempt them, and have the atomics.
+ */
+#ifdef PROCOBSRV_LEGACY
+#define MAX_PATH_COMPONENTS 80 /* mounts that are crossed count too: 64 and some of them */
+#define MAX_LARGE_CHUNKS    64
+#define MAX_THREADS_READ    64
+#else
+#define MAX_PATH_COMPONENTS 2200 /* more than fit into the bytes that are taken of a path */
+#define MAX_LARGE_CHUNKS    192	 /* 6 MiB: the most that exec takes since 4.13 (da029c11e6b1) */
+#define MAX_THREADS_READ    4096
+#endif
+
+static __always_inline uint64_t next_number(uint64_t *counter)
+{
+#ifdef PROCOBSRV_LEGACY
+	return ++*counter;
+#else
+	return __sync_fetch_and_add(counter, 1) + 1;
+#endif
+}
+
+/* Puts `value` there and returns what was. */
+static __always_inline uint32_t exchange(uint32_t *place, uint32_t value)
+{
+#ifdef PROCOBSRV_LEGACY
+	uint32_t before = *(volatile uint32_t *)place;
+	*(volatile uint32_t *)place = value;
+	return before;
+#else
+	return __sync_lock_test_and_set(place, value);
+#endif
+}
+
+/*
+ * sched_process_exit tells whether the last thread of the group exits since 6.16 (0e9e5d5eb9a9 and
+ * its neighbour), as a third argument. Without it every thread that finds signal->live at 0 may
+ * think so, and two can that exit at once.
+ */
+typedef void (*btf_trace_sched_process_exit___group_dead)(void *, struct task_struct *, bool);
+
+static __always_inline bool kernel_tells_group_dead(void)
+{
+	return bpf_core_type_exists(btf_trace_sched_process_exit___group_dead);
+}
+
+#endif
