@@ -67,7 +67,7 @@ static __always_inline bool dentry_read(struct dentry_parts *parts, uint64_t den
 static __always_inline bool walk_append(struct scratch *scratch, struct path_walk *walk,
 					const struct dentry_parts *parts)
 {
-	uint64_t end = walk->end;
+	uint64_t end = *(volatile uint64_t *)&walk->end; /* forgets its bounds */
 	uint64_t length = parts->hash_and_length >> 32;
 
 	if (length > COMPONENT_ROOM - 1)
