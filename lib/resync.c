@@ -215,7 +215,7 @@ void resync_conclude(struct resync *resync, struct dispatch *dispatch)
 	resync->waiting = false;
 	if (views && running) {
 		for (size_t i = 0; i < count; i++)
-			if (!(views[i].body->process_flags & RECORD_PROCESS_EXITING))
+			if (still_runs(dispatch, views[i].body))
 				running[running_count++] = (struct dispatch_identity){
 				    views[i].body->process.pid, views[i].body->process.start_ns};
 		qsort(running, running_count, sizeof *running, resync_compare_identities);
