@@ -43,7 +43,8 @@ static int decode_chunk(struct record_view *view, const char *cursor, size_t lef
 static int decode_parts(struct record_view *view, const char *cursor, size_t left)
 {
 	view->body = take(&cursor, &left, sizeof *view->body);
-	if (!view->body || !memchr(view->body->name, 0, sizeof view->body->name))
+	if (!view->body || !view->body->process.pid ||
+	    !memchr(view->body->name, 0, sizeof view->body->name))
 		return PROCOBSRV_ERROR_CORRUPT;
 
 	switch (view->header->kind) {
