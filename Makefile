@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+# Verbs over Meson and Ninja. What they do in detail stands in tools/.
+
+BUILD = build
+PREFIX = /usr/local
+MESON_OPTIONS =
+FUZZ_SECONDS = 5
+
+SANITIZE = -Dstatic=disabled -Db_lundef=false
+FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lundef=false \
+	-Db_sanitize=address,undefined
+
+.PHONY: build run watch test bench lint fuzz sanitize install uninstall deps deps-run deps-test \
+	deps-bench deps-lint build-fuzz clean help
+
+build:
+	@tools/build $(BUILD) --prefix=$(PREFIX) $(MESON_OPTIONS)
+
+run: deps-run build
+	@tools/as-root $(BUILD)/consctl/consctl demo
+	@printf '%s\n' '' 'What to try next:' \
+		'  sudo $(BUILD)/consctl/consctl watch          every process that starts or ends (or: make watch)' \
+		'  sudo $(BUILD)/consctl/consctl watch -j       the same as JSON lines' \
+		'  sudo $(BUILD)/consctl/consctl tree           what runs now, and who started it' \
+		'  $(BUILD)/consctl/consctl doctor              what this machine allows' \
+		'  make help                             what else can be made'
+
+watch: deps-run build
+	@tools/as-root $(BUILD)/consctl/consctl watch
+
+test: deps-test build build-fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/run-tests $(BUILD):unit $(BUILD):examples $(BUILD):live \
+		build-fuzz:fuzz
+
+bench: deps-bench build
+	@tools/as-root bench/run $(BUILD)
+
+lint: deps-lint build
+	@tools/lint $(BUILD)
+
+build-fuzz:
+	@CC=clang tools/build build-fuzz $(FUZZ)
+
+fuzz: deps-test build-fuzz
+	@FUZZ_SECONDS=60 tools/run-tests build-fuzz:fuzz
+
+sanitize: deps-test
+	@CC=clang tools/build build-asan $(SANITIZE) -Db_sanitize=address,undefined
+	@CC=clang tools/build build-tsan $(SANITIZE) -Db_sanitize=thread
+	@tools/run-tests build-asan:unit build-asan:examples build-asan:live \
+		build-tsan:unit build-tsan:examples build-tsan:live
+
+install: build
+	@meson install -C $(BUILD) --no-rebuild
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+uninstall:
+	@ninja -C $(BUILD) uninstall
+
+deps: deps-run deps-test deps-bench deps-lint
+
+deps-run:
+	@tools/install-deps run
+
+deps-test:
+	@tools/install-deps test
+
+deps-bench:
+	@tools/install-deps bench
+
+deps-lint:
+	@tools/install-deps lint
+
+clean:
+	rm -rf $(BUILD) build-fuzz build-asan build-tsan
+
+help:
+	@printf '%s\n' \
+		'make            build into $(BUILD)/' \
+		'make run        build, then show processes that start and end' \
+		'make watch      build, then report processes until Ctrl-C' \
+		'make test       all tests: unit, examples, live (as root), a moment of each fuzzer' \
+		'make bench      figures, side by side with forkstat, bpftrace and extrace' \
+		'make lint       format, static analysis, man pages, schema, scripts' \
+		'make fuzz       a minute of each fuzzer' \
+		'make sanitize   the tests under AddressSanitizer, UBSan and ThreadSanitizer' \
+		'make install    into PREFIX ($(PREFIX)); DESTDIR is honoured' \
+		'make deps       install the Debian packages that are needed for all of this' \
+		'make clean      remove what was built'
