@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +34,9 @@ static const char usage[] =
     "  -r, --rate N            processes per second, all workers together; as fast as it goes\n"
     "  -x, --exit-codes WHICH  spread (0 to 255 in turn) or one number for all; spread\n"
     "  -s, --signal-every N    every Nth process of a worker ends by SIGTERM; 0: none\n"
+    "  -H, --hold SECONDS      all live at once: once made they are held for so long, then ended "
+    "by\n"
+    "                          SIGTERM in the order in which they were made\n"
     "  -c, --child PROGRAM     the program that is run; storm_child beside this program\n"
     "  -h, --help\n"
     "\n"
@@ -111,13 +116,14 @@ static void parse_options(int argc, char **argv, struct storm_options *options)
 	    {"rate", required_argument, NULL, 'r'},
 	    {"exit-codes", required_argument, NULL, 'x'},
 	    {"signal-every", required_argument, NULL, 's'},
+	    {"hold", required_argument, NULL, 'H'},
 	    {"child", required_argument, NULL, 'c'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "n:j:m:t:a:r:x:s:c:h", names, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "n:j:m:t:a:r:x:s:H:c:h", names, NULL)) != -1) {
 		switch (option) {
 		case 'n':
 			options->count = parse_number("--count", optarg, 1, 1u << 28);
@@ -146,6 +152,11 @@ static void parse_options(int argc, char **argv, struct storm_options *options)
 			break;
 		case 's':
 			options->signal_every = parse_number("--signal-every", optarg, 0, 1u << 28);
+			break;
+		case 'H':
+			options->hold = true;
+			options->hold_seconds =
+			    (uint32_t)parse_number("--hold", optarg, 0, 1u << 20);
 			break;
 		case 'c':
 			options->child = optarg;
@@ -226,6 +237,7 @@ static void start_workers(const struct storm_options *options, struct truth_head
 			exit(1);
 		}
 		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			close(gate[1]);
 			if (read(gate[0], &go, 1) < 0)
 				_exit(1);

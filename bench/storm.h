@@ -16,6 +16,8 @@ struct storm_options {
 	bool spread;   /* exit codes 0 to 255 in turn, else `code` */
 	uint8_t code;
 	uint64_t signal_every;
+	bool hold; /* all children live until the last one was made and hold_seconds are over */
+	uint32_t hold_seconds;
 	const char *child;
 	uint64_t tag_base;
 };

@@ -21,6 +21,7 @@ static char *const no_environment[] = {NULL};
 struct arguments {
 	char tag[17];
 	char ending[8];
+	bool hold;   /* the child waits to be killed */
 	char **argv; /* owned; points into this struct, too */
 };
 
@@ -55,6 +56,10 @@ static void arguments_fill(struct arguments *arguments, const struct truth_child
 
 	for (int i = 0; i < 16; i++)
 		arguments->tag[i] = "0123456789abcdef"[child->tag >> (60 - 4 * i) & 0xf];
+	if (arguments->hold) {
+		memcpy(text, "p", 2);
+		return;
+	}
 	if (child->signal != 0)
 		*text++ = 's';
 	if (number >= 100)
@@ -65,11 +70,13 @@ static void arguments_fill(struct arguments *arguments, const struct truth_child
 	*text = '\0';
 }
 
-static pid_t make_fork(const struct truth_child *child)
+static pid_t make_fork(const struct truth_child *child, bool hold)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		while (hold)
+			pause();
 		if (child->signal != 0)
 			kill(getpid(), child->signal);
 		_exit(child->code);
@@ -107,7 +114,7 @@ static pid_t make_child(const struct storm_options *options, const struct truth_
 			struct arguments *arguments)
 {
 	if (child->mode == TRUTH_FORK)
-		return make_fork(child);
+		return make_fork(child, arguments->hold);
 	arguments_fill(arguments, child);
 	if (child->mode == TRUTH_SPAWN)
 		return make_spawn(options->child, arguments->argv);
@@ -161,7 +168,8 @@ static void plan_child(const struct storm_options *options, uint32_t number, uin
 	child->tag = options->tag_base | (uint64_t)number << 40 | (index + 1);
 	child->ppid = (uint32_t)getpid();
 	child->mode = options->mode == TRUTH_MIXED ? mixed[index % 3] : (uint8_t)options->mode;
-	if (options->signal_every != 0 && (index + 1) % options->signal_every == 0)
+	if (options->hold ||
+	    (options->signal_every != 0 && (index + 1) % options->signal_every == 0))
 		child->signal = SIGTERM;
 	else
 		child->code = options->spread ? (uint8_t)index : options->code;
@@ -192,13 +200,26 @@ static bool work_one(const struct storm_options *options, uint32_t number, uint6
 		return false;
 	}
 	child->pid = (uint32_t)pid;
-	return wait_child(child);
+	return options->hold || wait_child(child);
+}
+
+/* Ends the children that were held. */
+static bool end_children(const struct storm_options *options, const struct truth_child *children,
+			 uint64_t count)
+{
+	sleep(options->hold_seconds);
+	for (uint64_t i = 0; i < count; i++) {
+		kill((pid_t)children[i].pid, children[i].signal);
+		if (!wait_child(&children[i]))
+			return false;
+	}
+	return true;
 }
 
 int storm_work(const struct storm_options *options, uint32_t number, uint64_t count,
 	       struct truth_child *children, struct truth_worker *worker)
 {
-	struct arguments arguments;
+	struct arguments arguments = {.hold = options->hold};
 	uint64_t begin_ns = storm_clock_ns();
 
 	if (!arguments_create(&arguments, options->args_size)) {
@@ -219,5 +240,7 @@ int storm_work(const struct storm_options *options, uint32_t number, uint64_t co
 			return 1;
 		worker->child_count++;
 	}
+	if (options->hold && !end_children(options, children, worker->child_count))
+		return 1;
 	return 0;
 }
