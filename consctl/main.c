@@ -17,11 +17,14 @@
 
 static const struct option *const watch_options[] = {OBSERVING, &option_duration, &option_count,
 						     NULL};
+static const struct option *const run_options[] = {OBSERVING, &option_wait, &option_fail_on_loss,
+						   NULL};
 static const struct option *const demo_options[] = {&option_number, &option_backend,
 						    &option_buffer_size, NULL};
 static const struct option *const list_options[] = {
     &option_format, &option_json, &option_match, &option_kernel_threads, &option_backend, NULL};
 static const struct option *const doctor_options[] = {&option_format, &option_json, NULL};
+static const struct option *const verify_options[] = {&option_format, &option_json, NULL};
 
 static const struct verb verbs[] = {
     {"watch", "[options]", "report events until Ctrl-C",
@@ -29,6 +32,12 @@ static const struct verb verbs[] = {
      "\"watching (BACKEND)...\" on standard error until Ctrl-C, SIGTERM, --duration or --count.\n"
      "The last line tells whether anything was lost; the status is then 3.\n",
      watch_options, OPERANDS_NONE, STATUS_USAGE, watch_run},
+    {"run", "[options] [--] COMMAND [ARGUMENT...]", "run a command, report its whole tree",
+     "Runs COMMAND and reports every process of its tree and none else; returns when the tree\n"
+     "has ended, with the status of COMMAND (128 + signal if it was killed). Events go to\n"
+     "standard output between those of COMMAND itself: --output FILE keeps them apart.\n"
+     "The status is 125 if consctl itself failed, 126 and 127 if COMMAND could not be run.\n",
+     run_options, OPERANDS_COMMAND, STATUS_RUN_FAILED, run_run},
     {"demo", "[-n N] [-- PROGRAM [ARGUMENT...]]", "start programs, see each of them start and end",
      "Starts N programs, reports the start of each as it was observed, closes them, reports\n"
      "each end. Fails if one start or end was not seen.\n",
@@ -44,6 +53,11 @@ static const struct verb verbs[] = {
      "Looks at what the backends need, tries each of them, and tells which one would be\n"
      "taken and why. The status is 0 if one observes the whole machine and misses nothing.\n",
      doctor_options, OPERANDS_NONE, STATUS_USAGE, doctor_run},
+    {"verify", "[options] FILE...", "say whether a JSON-lines file is complete",
+     "Says whether what watch or run wrote as JSON lines is complete, and names each hole.\n"
+     "Several files are read as one, in their order: the parts of a file that was rotated.\n"
+     "\"-\" is standard input. The status is 3 if something is missing or does not add up.\n",
+     verify_options, OPERANDS_FILES, STATUS_USAGE, verify_run},
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
 

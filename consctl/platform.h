@@ -41,7 +41,7 @@ enum control_request {
 	CONTROL_READY,	 /* one of the handles is readable */
 	CONTROL_END,	 /* Ctrl-C, SIGTERM: finish */
 	CONTROL_REOPEN,	 /* SIGHUP: open the output file anew */
-	CONTROL_FORWARD, /* for the command: control_signal() tells which */
+	CONTROL_FORWARD, /* for the command: see control_signal() */
 	CONTROL_UNREAD,	 /* nobody reads the standard output any more */
 };
 
@@ -58,6 +58,7 @@ struct control;
 int control_open(unsigned flags, struct control **control);
 /* Waits for a request, or a readable handle (-1: none), at most timeout_ms (-1: for ever). */
 enum control_request control_wait(struct control *control, intptr_t handle, int timeout_ms);
+/* The signal to forward; 0: the terminal has sent it to the command as well. */
 int control_signal(const struct control *control);
 /* From a second later on a signal to end ends at once: for who waits for what may never come. */
 void control_give_back(struct control *control);

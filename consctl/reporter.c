@@ -36,6 +36,7 @@ static void append_begin(struct buffer *buffer, void *param)
 				      .backend = procobsrv_backend(reporter->monitor),
 				      .version = procobsrv_version(),
 				      .limits = procobsrv_backend_limits(reporter->monitor),
+				      .seq = reporter->seq,
 				  });
 }
 

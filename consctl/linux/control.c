@@ -67,16 +67,14 @@ static enum control_request request_of(struct control *control,
 				       const struct signalfd_siginfo *signal)
 {
 	control->last = (int)signal->ssi_signo;
-	if (control->flags & CONTROL_FORWARDS) {
-		/* The terminal sends Ctrl-C, Ctrl-\ and its hang-up to the command as well. */
-		if (signal->ssi_code == SI_KERNEL)
-			return CONTROL_TIMEOUT;
-		if (control->last != SIGHUP || !(control->flags & CONTROL_HANGUP_REOPENS))
-			return CONTROL_FORWARD;
-	}
 	if (control->last == SIGHUP && control->flags & CONTROL_HANGUP_REOPENS)
 		return CONTROL_REOPEN;
-	return CONTROL_END;
+	if (!(control->flags & CONTROL_FORWARDS))
+		return CONTROL_END;
+	/* The terminal's own Ctrl-C and Ctrl-\ go to its whole foreground group. */
+	if (signal->ssi_code == SI_KERNEL)
+		control->last = 0;
+	return CONTROL_FORWARD;
 }
 
 enum control_request control_wait(struct control *control, intptr_t handle, int timeout_ms)
