@@ -128,9 +128,15 @@ bool proc_process_read_stat(int directory, struct proc_process *process)
 		body->process_flags |= RECORD_PROCESS_KERNEL_THREAD;
 	if (!process->not_execed)
 		body->process_flags |= RECORD_PROCESS_EXECED;
-	if (strchr("ZXx", process->state))
+	/* A leader that is gone is no end of the process while others of its threads live. */
+	if (proc_process_is_dead(process) && process->threads <= 1)
 		body->process_flags |= RECORD_PROCESS_EXITING;
 	return true;
+}
+
+bool proc_process_is_dead(const struct proc_process *process)
+{
+	return process->state == 'Z' || process->state == 'X' || process->state == 'x';
 }
 
 /* What follows "NAME:" at the beginning of a line; NULL: there is no such line. */

@@ -44,6 +44,9 @@ void proc_process_read_audit(int directory, struct proc_process *process);
 /* All of the above. */
 bool proc_process_read(int directory, struct proc_process *process);
 
+/* Is the thread whose directory was read a zombie, or less? */
+bool proc_process_is_dead(const struct proc_process *process);
+
 /* Who has this pid now, its start as /proc has it; all zero: nobody. */
 struct record_identity proc_process_identity(uint32_t pid);
 

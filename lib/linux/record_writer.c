@@ -113,7 +113,10 @@ static bool write_event(struct record_writer *writer, const struct record_parts 
 		image = *parts->image;
 		size += sizeof image;
 		for (int i = 0; i < RECORD_STRING_COUNT; i++) {
-			if (!write_chunks(writer, parts->time_ns, i, parts->strings[i],
+			/* Snapshots have no chunks: their records are of any length. */
+			strings[i] = parts->strings[i];
+			if (parts->kind != RECORD_EXISTING &&
+			    !write_chunks(writer, parts->time_ns, i, parts->strings[i],
 					  &strings[i]))
 				return false;
 			image.string_length[i] = (uint32_t)strings[i].size;
