@@ -107,10 +107,10 @@ static __always_inline void append_user_memory(struct strings *strings, enum rec
 					       uint64_t start, uint64_t end)
 {
 	struct chunk_writer writer = {
-		.observation = observation,
-		.address = start,
-		.length = end > start ? end - start : 0,
-		.string = string,
+	    .observation = observation,
+	    .address = start,
+	    .length = end > start ? end - start : 0,
+	    .string = string,
 	};
 	uint64_t at = strings->end;
 

@@ -99,8 +99,7 @@ static __always_inline uint32_t add_other_threads(struct times *times,
 						  const struct task_struct *task)
 {
 	uint64_t current = bpf_get_current_task();
-	uint64_t signal =
-	    read_number(current + bpf_core_field_offset(struct task_struct, signal));
+	uint64_t signal = read_number(current + bpf_core_field_offset(struct task_struct, signal));
 	uint64_t head = signal + bpf_core_field_offset(struct signal_struct, thread_head);
 	struct thread_walk walk = {
 	    .head = head,
@@ -130,8 +129,8 @@ static __always_inline void exit_fill(struct record_exit *exit, const struct tas
 				      const struct task_struct *leader)
 {
 	const struct signal_struct *signal = leader->signal;
-	uint32_t status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code
-							    : leader->exit_code;
+	uint32_t status =
+	    signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
 	bool leader_ends = task->pid == task->tgid;
 	uint32_t known = leader_ends ? 1 : 2;
 	struct times times = {

@@ -25,7 +25,8 @@ static __always_inline bool is_compat(void)
 	uint64_t task = bpf_get_current_task();
 
 	bpf_probe_read_kernel(&status, sizeof(status),
-			      (void *)(task + bpf_core_field_offset(struct task_struct, thread_info) +
+			      (void *)(task +
+				       bpf_core_field_offset(struct task_struct, thread_info) +
 				       bpf_core_field_offset(struct thread_info, status)));
 	return status & TS_COMPAT;
 }

@@ -39,8 +39,8 @@ static __always_inline void inner_pid_read(struct inner_pid *inner, const struct
 	inner->number = 0;
 	inner->namespace = 0;
 	bpf_probe_read_kernel(&address, sizeof(address), &task->thread_pid);
-	address += bpf_core_field_offset(struct pid, numbers) +
-		   level * bpf_core_type_size(struct upid);
+	address +=
+	    bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
 	bpf_probe_read_kernel(&inner->number, sizeof(inner->number),
 			      (void *)(address + bpf_core_field_offset(struct upid, nr)));
 	if (!want_namespace)
@@ -71,8 +71,8 @@ static __always_inline void credentials_fill(struct record_credentials *credenti
 	credentials->euid = cred->euid.val;
 	credentials->egid = cred->egid.val;
 	/* CONFIG_AUDIT */
-	credentials->loginuid = bpf_core_field_exists(task->loginuid) ? task->loginuid.val
-								      : RECORD_ID_UNKNOWN;
+	credentials->loginuid =
+	    bpf_core_field_exists(task->loginuid) ? task->loginuid.val : RECORD_ID_UNKNOWN;
 	credentials->session =
 	    bpf_core_field_exists(task->sessionid) ? task->sessionid : RECORD_ID_UNKNOWN;
 }

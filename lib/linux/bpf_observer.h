@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The eBPF observer in the kernel: what must be there, loading, attaching. Everything that a reader
+ * needs is in its maps, so that this struct can be filled from another process's observer as well.
+ */
+#ifndef PROCOBSRV_LIB_LINUX_BPF_OBSERVER_H
+#define PROCOBSRV_LIB_LINUX_BPF_OBSERVER_H
+
+#include "observer/linux/observer_state.h"
+#include "source.h"
+
+#define BPF_OBSERVER_LIMITS_SIZE 512
+
+/* Descriptors; -1: not there. */
+struct bpf_observer {
+	int ring;
+	int state_map;
+	int snapshot_program;
+	int programs[RECORD_LOST_KINDS]; /* by RECORD_LOST_INDEX */
+	int links[RECORD_LOST_KINDS];
+	struct observer_state *state;	       /* mapping of state_map */
+	char limits[BPF_OBSERVER_LIMITS_SIZE]; /* a sentence, or empty */
+};
+
+/*
+ * Whether this machine lets an observer be loaded at all, found out without libbpf, which would
+ * print to stderr. *legacy: it needs the object for old kernels. 0, PERMISSION, UNSUPPORTED, SYSTEM
+ * with error_set().
+ */
+int bpf_observer_probe(bool *legacy);
+
+/* Loads and attaches an observer of our own. On failure nothing is left. */
+int bpf_observer_load(const struct source_options *options, struct bpf_observer *observer);
+
+/* Detaches the programs; maps stay. */
+void bpf_observer_detach(struct bpf_observer *observer);
+
+/* Gives everything back. `forked`: in a child, which has no copy of the mapping. */
+void bpf_observer_close(struct bpf_observer *observer, bool forked);
+
+/* How many calls of each program the kernel has skipped (since 5.12; before it says 0). */
+void bpf_observer_skipped(const struct bpf_observer *observer, uint64_t skipped[RECORD_LOST_KINDS]);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* The source "bpf": an observer in the kernel, and the reader of its ring. */
+#include "bpf_observer.h"
+#include "error.h"
+#include "ring_reader.h"
+#include "task_snapshot.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BATCH 256
+
+/*
+ * A reader that slept is woken by the first record, and waking costs more than all else. So it
+ * does not go to sleep again at once: it looks every now and then, and sleeps when there was
+ * nothing. While little comes it looks often, for the sake of who waits for an event.
+ */
+#define PAUSE_LEAST_NS 250000u
+#define PAUSE_NS       1000000u
+#define PAUSE_MOST_NS  4000000u
+#define MANY_RECORDS   64u
+
+/* The number that the kernel gives to the first pid namespace (PROC_PID_INIT_INO). */
+#define FIRST_PID_NAMESPACE 0xeffffffcu
+
+struct source {
+	struct bpf_observer observer;
+	struct ring_reader reader;
+	struct task_snapshot_options snapshot;
+	pthread_mutex_t snapshot_lock; /* the iterator has one buffer */
+	uint64_t pause_ns;	       /* before the next look; 0: nothing came last time */
+	char limits[BPF_OBSERVER_LIMITS_SIZE + 256];
+	struct source_record records[BATCH];
+};
+
+static void describe_limits(struct source *source)
+{
+	struct stat namespace;
+	bool elsewhere =
+	    !stat("/proc/self/ns/pid", &namespace) && namespace.st_ino != FIRST_PID_NAMESPACE;
+
+	snprintf(source->limits, sizeof source->limits, "%s%s%s", source->observer.limits,
+		 elsewhere && source->observer.limits[0] ? "; " : "",
+		 elsewhere ? "processes outside of this pid namespace that ran before are known "
+			     "only from their next event on"
+			   : "");
+}
+
+static int bpf_open(const struct source_options *options, struct source **opened)
+{
+	struct source *source;
+
+	if (options->resident)
+		return error_set(PROCOBSRV_ERROR_NOT_FOUND,
+				 "no resident observer is installed on this machine: install one "
+				 "with \"consctl install\", or watch without --resume");
+	source = calloc(1, sizeof *source);
+	if (!source)
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the eBPF source");
+	int error = bpf_observer_load(options, &source->observer);
+	if (error)
+		goto failed;
+	error = ring_reader_open(&source->reader, source->observer.ring,
+				 source->observer.state->ring_size,
+				 &source->observer.state->reader_waiting);
+	if (error)
+		goto failed_observer;
+	source->snapshot = (struct task_snapshot_options){
+	    .program = source->observer.snapshot_program,
+	    .max_args = options->max_args ? options->max_args : UINT64_MAX,
+	    .capture_env = options->capture_env,
+	};
+	pthread_mutex_init(&source->snapshot_lock, NULL);
+	describe_limits(source);
+	*opened = source;
+	return 0;
+
+failed_observer:
+	bpf_observer_close(&source->observer, false);
+failed:
+	free(source);
+	return error;
+}
+
+/* Lends what is there now. Returns how many records. */
+static size_t lend(struct source *source, source_on_batch on_batch, void *param)
+{
+	uint64_t end = ring_reader_produced(&source->reader);
+	size_t total = 0;
+
+	while (source->reader.position < end) {
+		uint64_t before = source->reader.position;
+		size_t count = ring_reader_take(&source->reader, end, source->records, BATCH);
+		if (source->reader.position == before)
+			break;
+		struct source_batch batch = {
+		    .stream = source->observer.state->generation,
+		    .records = source->records,
+		    .count = count,
+		    .resume = source->reader.position,
+		};
+		on_batch(&batch, param);
+		total += count;
+	}
+	return total;
+}
+
+/* How long to let records gather before the next look, after `count` came at this one. */
+static void choose_pause(struct source *source, size_t count)
+{
+	uint64_t used =
+	    ring_reader_produced(&source->reader) - ring_reader_released(&source->reader);
+
+	if (count == 0)
+		source->pause_ns = 0;
+	else if (used > source->reader.size / 4)
+		source->pause_ns = PAUSE_LEAST_NS;
+	else if (source->pause_ns == 0)
+		source->pause_ns = PAUSE_LEAST_NS;
+	else if (count >= MANY_RECORDS)
+		source->pause_ns =
+		    source->pause_ns * 2 > PAUSE_MOST_NS ? PAUSE_MOST_NS : source->pause_ns * 2;
+	else
+		source->pause_ns =
+		    source->pause_ns * 2 > PAUSE_NS ? PAUSE_NS : source->pause_ns * 2;
+}
+
+static int bpf_drain(struct source *source, int timeout_ms, source_on_batch on_batch, void *param)
+{
+	uint64_t now = os_boot_ns();
+	uint64_t end = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000;
+	bool woken = false;
+
+	if (source->pause_ns && now < end)
+		woken = ring_reader_pause(
+		    &source->reader, source->pause_ns < end - now ? source->pause_ns : end - now);
+	for (;;) {
+		size_t count = lend(source, on_batch, param);
+		choose_pause(source, count);
+		if (count || woken || timeout_ms == 0)
+			return 0;
+		now = os_boot_ns();
+		if (now >= end)
+			return 0;
+		uint64_t left_ms = (end - now + 999999) / 1000000;
+		woken = ring_reader_sleep(&source->reader, left_ms > 60000 ? 60000 : (int)left_ms);
+	}
+}
+
+static void bpf_release(struct source *source, uint64_t position)
+{
+	ring_reader_release(&source->reader, position);
+}
+
+static void bpf_wake(struct source *source)
+{
+	ring_reader_wake(&source->reader);
+}
+
+static void bpf_detach(struct source *source)
+{
+	bpf_observer_detach(&source->observer);
+}
+
+static int bpf_statistics(struct source *source, struct source_statistics *statistics)
+{
+	const struct observer_state *state = source->observer.state;
+
+	statistics->stream = state->generation;
+	statistics->released = ring_reader_released(&source->reader);
+	statistics->produced = ring_reader_produced(&source->reader);
+	statistics->ring_size = source->reader.size;
+	statistics->wakeups = source->reader.wakeups;
+	bpf_observer_skipped(&source->observer, statistics->skipped);
+	statistics->sequence_count = state->sequence_count < SOURCE_SEQUENCES_MAX
+					 ? state->sequence_count
+					 : SOURCE_SEQUENCES_MAX;
+	for (size_t i = 0; i < statistics->sequence_count; i++) {
+		const struct observer_sequence *sequence = &state->sequences[i];
+		/* Losses first: a number that is read after them counts them too. */
+		for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+			statistics->sequences[i].lost[kind] =
+			    __atomic_load_n(&sequence->lost[kind], __ATOMIC_ACQUIRE);
+		statistics->sequences[i].number =
+		    __atomic_load_n(&sequence->number, __ATOMIC_ACQUIRE);
+	}
+	return 0;
+}
+
+static int bpf_snapshot(struct source *source, source_on_record on_record, void *param,
+			uint64_t *position)
+{
+	pthread_mutex_lock(&source->snapshot_lock);
+	int error = task_snapshot_take(&source->snapshot, on_record, param);
+	pthread_mutex_unlock(&source->snapshot_lock);
+	if (!error)
+		*position = ring_reader_produced(&source->reader);
+	return error;
+}
+
+static const char *bpf_limits(struct source *source)
+{
+	return source->limits[0] ? source->limits : NULL;
+}
+
+static void bpf_close(struct source *source, bool forked)
+{
+	ring_reader_close(&source->reader, forked);
+	bpf_observer_close(&source->observer, forked);
+	if (!forked)
+		pthread_mutex_destroy(&source->snapshot_lock);
+	free(source);
+}
+
+const struct source_operations bpf_source_operations = {
+    .name = "bpf",
+    .open = bpf_open,
+    .drain = bpf_drain,
+    .release = bpf_release,
+    .wake = bpf_wake,
+    .detach = bpf_detach,
+    .statistics = bpf_statistics,
+    .snapshot = bpf_snapshot,
+    .limits = bpf_limits,
+    .close = bpf_close,
+};
