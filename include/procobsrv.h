@@ -143,6 +143,7 @@ struct procobsrv_process {
 	const char *const *env; /* the variables that were asked for, "NAME=value" */
 	size_t env_count;
 	const char *tty;     /* "pts/1" */
+	uint32_t tty_device; /* its device number, as the kernel encodes it; 0: none */
 	uint64_t cgroup_id;  /* inode of the directory in the unified hierarchy */
 	const char *cgroup;  /* its path, where it has been resolved */
 	uint64_t exe_device; /* as st_dev of stat(2) */

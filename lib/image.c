@@ -153,11 +153,11 @@ static uint32_t process_flags(const struct record_image *image)
 	return flags;
 }
 
-static void note_missing(struct image *image, const struct record_image *record)
+static void note_missing(struct image *image, const struct record_image *record, bool env_wanted)
 {
 	for (int i = 0; i < RECORD_STRING_COUNT; i++) {
 		enum record_missing missing = record_missing(record, i);
-		if (missing == RECORD_WHOLE)
+		if (missing == RECORD_WHOLE || (i == RECORD_STRING_ENV && !env_wanted))
 			continue;
 		image->missing[image->missing_count].field = image_string_name(i);
 		image->missing[image->missing_count].reason = image_missing_reason(missing);
@@ -240,7 +240,7 @@ struct image *image_create(const struct record_view *view, const struct image_ch
 	struct room room = {(char *)(vector + pointers)};
 
 	set_numbers(image, view->image);
-	note_missing(image, view->image);
+	note_missing(image, view->image, env_names != NULL);
 	set_strings(image, view, &room);
 
 	if (chunks->argv.size || told(view, RECORD_STRING_ARGV)) {

@@ -104,6 +104,7 @@ static void set_body(struct process *process, const struct record_body *body)
 		public->present |= PROCOBSRV_HAS_SESSION_LEADER;
 		public->session_leader = body->session_leader;
 	}
+	public->tty_device = body->tty;
 	if (body->tty && os_tty_name(body->tty, process->tty, sizeof process->tty))
 	public->tty = process->tty;
 }

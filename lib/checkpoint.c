@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+#include "checkpoint.h"
+
+#include "checksum.h"
+#include "error.h"
+#include "os.h"
+#include "record_build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_PREFIX  "procobsrv-table-"
+#define FILE_MAGIC   "POTABLE"
+#define FILE_VERSION 1
+#define BLOCK_MAGIC  0x4b4c4254u /* "TBLK" */
+#define BLOCK_MAX    (64u << 20)
+
+/* A file may grow to this, and to this many times what its table took, before a new one is begun.
+ */
+#define GROWTH_LEAST  (4u << 20)
+#define GROWTH_FACTOR 4
+
+struct file_header {
+	char magic[8]; /* FILE_MAGIC and NUL */
+	uint32_t version;
+	uint32_t checksum; /* of this header, taken with 0 here */
+	uint64_t stream;
+	uint64_t position; /* of the table at the beginning */
+	char boot[40];
+};
+
+enum block_kind {
+	BLOCK_TABLE = 1,   /* RECORD_EXISTING, back to back */
+	BLOCK_NUMBERS = 2, /* struct gaps_sequence by cpu, and before them gaps.skipped */
+	BLOCK_RECORDS = 3, /* struct entry and record, back to back */
+};
+
+struct block_header {
+	uint32_t magic;
+	uint32_t kind;
+	uint32_t size;	   /* of the payload, a multiple of 8 */
+	uint32_t checksum; /* of the payload */
+};
+
+struct entry {
+	uint64_t position;
+	uint32_t size;
+	uint32_t reserved; /* 0 */
+};
+
+_Static_assert(sizeof(struct file_header) == 72, "the version must be updated");
+_Static_assert(sizeof(struct block_header) == 16, "the version must be updated");
+_Static_assert(sizeof(struct entry) == 16, "the version must be updated");
+
+struct table_file {
+	struct os_file *file;
+	uint64_t size;
+	uint64_t table_size; /* what the table took at the beginning */
+	uint64_t position;
+};
+
+struct checkpoint {
+	char *directory;
+	struct table_file current;
+	struct table_file next; /* begun, not needed before everything up to it is acknowledged */
+	uint64_t stream;
+	struct buffer block;
+};
+
+int checkpoint_create(const char *directory, struct checkpoint **checkpoint)
+{
+	struct checkpoint *new_one = calloc(1, sizeof *new_one);
+
+	if (!new_one || !(new_one->directory = strdup(directory))) {
+		free(new_one);
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a checkpoint");
+	}
+	*checkpoint = new_one;
+	return 0;
+}
+
+void checkpoint_destroy(struct checkpoint *checkpoint)
+{
+	if (!checkpoint)
+		return;
+	os_file_close(checkpoint->current.file, false);
+	/* Until it takes its place, the older one reaches back further. */
+	os_file_close(checkpoint->next.file, false);
+	buffer_free(&checkpoint->block);
+	free(checkpoint->directory);
+	free(checkpoint);
+}
+
+/* ---- writing ---- */
+
+static int file_error(int error, const struct table_file *file)
+{
+	return error_set_errno(error, "cannot write the checkpoint %s", os_file_path(file->file));
+}
+
+static int write_block(struct checkpoint *checkpoint, struct table_file *file, enum block_kind kind)
+{
+	struct buffer *block = &checkpoint->block;
+
+	if (block->failed)
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a checkpoint");
+	struct block_header header = {
+	    .magic = BLOCK_MAGIC,
+	    .kind = kind,
+	    .size = (uint32_t)block->size,
+	    .checksum = checksum_add(0, block->data, block->size),
+	};
+	int error = os_file_write(file->file, file->size, &header, sizeof header);
+	if (!error && block->size)
+		error =
+		    os_file_write(file->file, file->size + sizeof header, block->data, block->size);
+	if (error)
+		return file_error(error, file);
+	file->size += sizeof header + block->size;
+	return 0;
+}
+
+static void begin_block(struct checkpoint *checkpoint)
+{
+	checkpoint->block.size = 0;
+	checkpoint->block.failed = false;
+}
+
+static int write_table(struct checkpoint *checkpoint, struct table_file *file,
+		       const struct dispatch *dispatch)
+{
+	const struct process_table *table = &dispatch->table;
+	int error = 0;
+
+	begin_block(checkpoint);
+	for (size_t i = 0; !error && i < table->capacity; i++) {
+		if (!table->entries[i].pid)
+			continue;
+		record_build_existing_of(table->entries[i].process, &checkpoint->block);
+		if (checkpoint->block.size > BLOCK_MAX / 16) {
+			error = write_block(checkpoint, file, BLOCK_TABLE);
+			begin_block(checkpoint);
+		}
+	}
+	return error ? error : write_block(checkpoint, file, BLOCK_TABLE);
+}
+
+static int write_numbers(struct checkpoint *checkpoint, struct table_file *file,
+			 const struct gaps *gaps)
+{
+	begin_block(checkpoint);
+	buffer_append(&checkpoint->block, gaps->skipped, sizeof gaps->skipped);
+	if (gaps->count)
+		buffer_append(&checkpoint->block, gaps->sequences,
+			      gaps->count * sizeof *gaps->sequences);
+	return write_block(checkpoint, file, BLOCK_NUMBERS);
+}
+
+static int write_header(struct table_file *file, uint64_t stream)
+{
+	struct file_header header = {
+	    .magic = FILE_MAGIC,
+	    .version = FILE_VERSION,
+	    .stream = stream,
+	    .position = file->position,
+	};
+	char boot[37];
+
+	if (os_boot_id(boot))
+		memcpy(header.boot, boot, sizeof boot);
+	header.checksum = checksum_add(0, &header, sizeof header);
+	int error = os_file_write(file->file, 0, &header, sizeof header);
+	if (error)
+		return file_error(error, file);
+	file->size = sizeof header;
+	return 0;
+}
+
+static int begin_file(struct checkpoint *checkpoint, struct table_file *file,
+		      const struct dispatch *dispatch, uint64_t stream, uint64_t position)
+{
+	int error = os_file_create_private(checkpoint->directory, FILE_PREFIX, &file->file);
+
+	if (error)
+		return error;
+	file->position = position;
+	if (!(error = write_header(file, stream)) &&
+	    !(error = write_table(checkpoint, file, dispatch)))
+		error = write_numbers(checkpoint, file, &dispatch->gaps);
+	file->table_size = file->size;
+	if (error) {
+		os_file_close(file->file, true);
+		*file = (struct table_file){0};
+	}
+	return error;
+}
+
+int checkpoint_begin(struct checkpoint *checkpoint, const struct dispatch *dispatch,
+		     uint64_t stream, uint64_t position)
+{
+	struct table_file file = {0};
+	int error = begin_file(checkpoint, &file, dispatch, stream, position);
+
+	if (error)
+		return error;
+	os_file_close(checkpoint->current.file, true);
+	os_file_close(checkpoint->next.file, true);
+	checkpoint->next = (struct table_file){0};
+	checkpoint->current = file;
+	checkpoint->stream = stream;
+	return 0;
+}
+
+int checkpoint_append(struct checkpoint *checkpoint, const struct source_record *records,
+		      size_t count, uint64_t resume)
+{
+	static const char padding[8];
+	int error;
+
+	(void)resume;
+	if (!checkpoint->current.file || !count)
+		return 0;
+	begin_block(checkpoint);
+	for (size_t i = 0; i < count; i++) {
+		struct entry entry = {.position = records[i].position, .size = records[i].size};
+		buffer_append(&checkpoint->block, &entry, sizeof entry);
+		buffer_append(&checkpoint->block, records[i].data, records[i].size);
+		buffer_append(&checkpoint->block, padding, -records[i].size & 7);
+	}
+	if ((error = write_block(checkpoint, &checkpoint->current, BLOCK_RECORDS)))
+		return error;
+	return checkpoint->next.file ? write_block(checkpoint, &checkpoint->next, BLOCK_RECORDS)
+				     : 0;
+}
+
+int checkpoint_advance(struct checkpoint *checkpoint, const struct dispatch *dispatch,
+		       uint64_t position, uint64_t acknowledged)
+{
+	struct table_file *current = &checkpoint->current, *next = &checkpoint->next;
+
+	if (next->file && next->position <= acknowledged) {
+		os_file_close(current->file, true);
+		*current = *next;
+		*next = (struct table_file){0};
+	}
+	if (!current->file || next->file || current->size < GROWTH_LEAST ||
+	    current->size < current->table_size * GROWTH_FACTOR)
+		return 0;
+	return begin_file(checkpoint, next, dispatch, checkpoint->stream, position);
+}
+
+/* ---- reading ---- */
+
+/* Reads the next block into checkpoint->block. 0; ENDED; CORRUPT. */
+static int read_block(struct checkpoint *checkpoint, struct table_file *file, enum block_kind *kind)
+{
+	struct block_header header;
+	struct buffer *block = &checkpoint->block;
+	int error = os_file_read(file->file, file->size, &header, sizeof header);
+
+	if (error)
+		return error == ENODATA ? PROCOBSRV_ERROR_ENDED : PROCOBSRV_ERROR_CORRUPT;
+	if (header.magic != BLOCK_MAGIC || header.size > BLOCK_MAX || header.size % 8)
+		return PROCOBSRV_ERROR_CORRUPT;
+	begin_block(checkpoint);
+	if (!buffer_reserve(block, header.size + 1))
+		return PROCOBSRV_ERROR_MEMORY;
+	if (os_file_read(file->file, file->size + sizeof header, block->data, header.size) ||
+	    checksum_add(0, block->data, header.size) != header.checksum)
+		return PROCOBSRV_ERROR_CORRUPT;
+	block->size = header.size;
+	file->size += sizeof header + header.size;
+	*kind = header.kind;
+	return 0;
+}
+
+static int load_table(const struct buffer *block, struct dispatch *dispatch)
+{
+	for (size_t offset = 0; offset < block->size;) {
+		struct record_header header;
+		struct record_view view;
+		if (block->size - offset < sizeof header)
+			return PROCOBSRV_ERROR_CORRUPT;
+		memcpy(&header, block->data + offset, sizeof header);
+		if (header.size > block->size - offset ||
+		    record_decode(block->data + offset, header.size, &view) ||
+		    header.kind != RECORD_EXISTING)
+			return PROCOBSRV_ERROR_CORRUPT;
+		if (!dispatch_put_existing(dispatch, &view))
+			return PROCOBSRV_ERROR_MEMORY;
+		offset += (header.size + 7) & ~(size_t)7;
+	}
+	return 0;
+}
+
+static int load_numbers(const struct buffer *block, struct gaps *gaps)
+{
+	size_t left = block->size;
+
+	if (left < sizeof gaps->skipped || (left - sizeof gaps->skipped) % sizeof *gaps->sequences)
+		return PROCOBSRV_ERROR_CORRUPT;
+	left -= sizeof gaps->skipped;
+	gaps_free(gaps);
+	memcpy(gaps->skipped, block->data, sizeof gaps->skipped);
+	if (!left)
+		return 0;
+	gaps->sequences = malloc(left);
+	if (!gaps->sequences)
+		return PROCOBSRV_ERROR_MEMORY;
+	memcpy(gaps->sequences, block->data + sizeof gaps->skipped, left);
+	gaps->count = left / sizeof *gaps->sequences;
+	return 0;
+}
+
+static int replay(const struct buffer *block, struct dispatch *dispatch, uint64_t stream,
+		  uint64_t position, uint64_t *reached)
+{
+	for (size_t offset = 0; offset < block->size;) {
+		struct entry entry;
+		if (block->size - offset < sizeof entry)
+			return PROCOBSRV_ERROR_CORRUPT;
+		memcpy(&entry, block->data + offset, sizeof entry);
+		offset += sizeof entry;
+		if (entry.size > block->size - offset)
+			return PROCOBSRV_ERROR_CORRUPT;
+		struct source_record record = {block->data + offset, entry.size, entry.position};
+		if (entry.position < position) {
+			dispatch_record(dispatch, stream, &record);
+			*reached = entry.position;
+		}
+		offset += (entry.size + 7) & ~(size_t)7;
+	}
+	return 0;
+}
+
+/* Replays a file that was opened, up to position. A torn last block was never acknowledged. */
+static int load_file(struct checkpoint *checkpoint, struct table_file *file,
+		     struct dispatch *dispatch, uint64_t stream, uint64_t position)
+{
+	uint64_t reached = file->position;
+	enum block_kind kind = 0;
+	int error;
+
+	file->size = sizeof(struct file_header);
+	while (!(error = read_block(checkpoint, file, &kind))) {
+		if (kind == BLOCK_TABLE)
+			error = load_table(&checkpoint->block, dispatch);
+		else if (kind == BLOCK_NUMBERS)
+			error = load_numbers(&checkpoint->block, &dispatch->gaps);
+		else if (kind == BLOCK_RECORDS)
+			error = replay(&checkpoint->block, dispatch, stream, position, &reached);
+		else
+			error = PROCOBSRV_ERROR_CORRUPT;
+		if (error)
+			return error;
+	}
+	return error == PROCOBSRV_ERROR_MEMORY ? error : 0;
+}
+
+static bool read_header(struct os_file *file, uint64_t stream, struct file_header *header)
+{
+	char boot[37] = "";
+
+	if (os_file_read(file, 0, header, sizeof *header))
+		return false;
+	uint32_t checksum = header->checksum;
+	header->checksum = 0;
+	if (checksum_add(0, header, sizeof *header) != checksum)
+		return false;
+	os_boot_id(boot);
+	return !memcmp(header->magic, FILE_MAGIC, sizeof header->magic) &&
+	       header->version == FILE_VERSION && header->stream == stream &&
+	       !strcmp(header->boot, boot);
+}
+
+struct search {
+	uint64_t stream;
+	uint64_t position;
+	struct table_file best;
+	bool found;
+};
+
+/* Keeps the one that begins latest, but not beyond the position; removes the others. */
+static int consider(const char *path, void *param)
+{
+	struct search *search = param;
+	struct file_header header;
+	struct os_file *file;
+
+	if (os_file_adopt(path, &file))
+		return 0; /* somebody's who lives */
+	if (!read_header(file, search->stream, &header) || header.position > search->position ||
+	    (search->found && header.position < search->best.position)) {
+		os_file_close(file, true);
+		return 0;
+	}
+	if (search->found)
+		os_file_close(search->best.file, true);
+	search->best = (struct table_file){.file = file, .position = header.position};
+	search->found = true;
+	return 0;
+}
+
+int checkpoint_load(struct checkpoint *checkpoint, struct dispatch *dispatch, uint64_t stream,
+		    uint64_t position)
+{
+	struct search search = {.stream = stream, .position = position};
+	int error = os_directory_visit(checkpoint->directory, FILE_PREFIX, consider, &search);
+
+	if (error)
+		return error;
+	if (!search.found)
+		return error_set(PROCOBSRV_ERROR_NOT_FOUND, "no checkpoint of this observer in %s",
+				 checkpoint->directory);
+	error = load_file(checkpoint, &search.best, dispatch, stream, position);
+	if (error)
+		error_set(error, "the checkpoint %s is damaged: %s", os_file_path(search.best.file),
+			  procobsrv_strerror(error));
+	/* It stays until checkpoint_begin() has made a new one. */
+	checkpoint->current = search.best;
+	return error;
+}

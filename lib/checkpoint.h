@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table on disk, for a reader that takes over from one that died: the processes that ran when
+ * it was written, and after them the records that were dealt with since. Replayed up to the
+ * position that was acknowledged it gives the table as it was there, so that an exit that is read
+ * again still bears its exe and argv.
+ *
+ * One file in a directory that only root can write; it is of one boot and one stream. When it has
+ * grown well beyond the table, a second one is begun, which takes its place as soon as everything
+ * before its beginning has been acknowledged.
+ *
+ * One thread at a time.
+ */
+#ifndef PROCOBSRV_LIB_CHECKPOINT_H
+#define PROCOBSRV_LIB_CHECKPOINT_H
+
+#include "dispatch.h"
+
+struct checkpoint;
+
+/* `directory` must exist. Nothing is written yet. Error MEMORY. */
+int checkpoint_create(const char *directory, struct checkpoint **checkpoint);
+/* Closes the files and leaves them. NULL is allowed. */
+void checkpoint_destroy(struct checkpoint *checkpoint);
+
+/*
+ * Fills the table and the numbers accounted for from the file, as they were at `position` of
+ * `stream`. NOT_FOUND: there is no file of this stream that reaches back so far. CORRUPT: damaged
+ * (the caller goes on with a snapshot). The dispatch must be empty.
+ */
+int checkpoint_load(struct checkpoint *checkpoint, struct dispatch *dispatch, uint64_t stream,
+		    uint64_t position);
+
+/* Begins anew with the table as it is, at the position up to which records were dealt with. */
+int checkpoint_begin(struct checkpoint *checkpoint, const struct dispatch *dispatch,
+		     uint64_t stream, uint64_t position);
+
+/* Adds records that were dealt with, before any of them is released. */
+int checkpoint_append(struct checkpoint *checkpoint, const struct source_record *records,
+		      size_t count, uint64_t resume);
+
+/*
+ * Everything before `acknowledged` is safe with the user: an older file may go, and if the current
+ * one has become large, a new one is begun from the table, which stands at `position`.
+ */
+int checkpoint_advance(struct checkpoint *checkpoint, const struct dispatch *dispatch,
+		       uint64_t position, uint64_t acknowledged);
+
+#endif
