@@ -59,6 +59,8 @@ int os_directory_visit(const char *directory, const char *prefix,
 /* Writes or reads all of `size` at `offset`. 0 or a positive errno (read past the end: ENODATA). */
 int os_file_write(struct os_file *file, uint64_t offset, const void *data, size_t size);
 int os_file_read(struct os_file *file, uint64_t offset, void *data, size_t size);
+/* Cuts the file off. 0 or a positive errno. */
+int os_file_truncate(struct os_file *file, uint64_t size);
 const char *os_file_path(const struct os_file *file);
 /* Closes it and, if `remove`, deletes it. NULL is allowed. */
 void os_file_close(struct os_file *file, bool remove);

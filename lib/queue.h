@@ -5,7 +5,10 @@
  *
  * Records are copied in. While they fit the memory bound they stay there; beyond it they go to disk
  * segments (lib/spill.h), and order is kept: memory first, then disk. When the disk is full too,
- * what does not fit is counted by kind and told by a RECORD_GAP record in the place where it was.
+ * what does not fit is counted by kind and told by a RECORD_GAP record in the place where it was;
+ * so are records beyond RECORD_SIZE_MAX, which no reader takes. A record whose chunk was given up
+ * is given up too. Chunks of a record that was given up may have been queued before: they have no
+ * record then.
  */
 #ifndef PROCOBSRV_LIB_QUEUE_H
 #define PROCOBSRV_LIB_QUEUE_H
@@ -14,7 +17,7 @@
 #include "source.h"
 
 struct queue_options {
-	uint64_t memory_size; /* bytes */
+	uint64_t memory_size; /* bytes; raised to three segments (216 KiB) if less */
 	bool spill;	      /* false: lose rather than write to disk */
 	const char *spill_directory;
 	uint64_t spill_size;
@@ -47,6 +50,15 @@ void queue_destroy(struct queue *queue);
 
 /* Copies a batch in; never blocks for the taker. Listener thread. */
 void queue_append(struct queue *queue, const struct source_batch *batch);
+
+/*
+ * Writes to disk what is in memory only, and what the last take has lent, so that it outlives this
+ * process: if that is killed before the records were taken and the next take was called, they are
+ * in its left-overs (lib/spill.h). Then *position is where the listener's appends have come to, and
+ * the source may release up to there. Memory is still taken from memory: this costs writing alone.
+ * Errors: STATE (no spill), and those of the disk. Listener thread.
+ */
+int queue_persist(struct queue *queue, uint64_t *position);
 
 /* No more appends: takers drain, then get PROCOBSRV_ERROR_ENDED. Any thread. */
 void queue_end(struct queue *queue);

@@ -2,10 +2,9 @@
 /*
  * A segment: a run of records in memory, the unit in which the queue allocates, lends and spills.
  *
- *	head room | entries, growing up -> ...free... <- record bytes, growing down
+ *	entries, growing up -> ...free... <- record bytes, growing down
  *
- * So both can grow until they meet, and the entries are an array that can be lent as it is. The
- * head room takes the header of a block when the segment is written to disk (lib/spill.h).
+ * So both can grow until they meet, and the entries are an array that can be lent as it is.
  */
 #ifndef PROCOBSRV_LIB_SEGMENT_H
 #define PROCOBSRV_LIB_SEGMENT_H
@@ -13,8 +12,6 @@
 #include "source.h"
 
 #include <string.h>
-
-#define SEGMENT_HEAD_ROOM 64
 
 struct spill_file;
 
@@ -32,26 +29,29 @@ struct segment {
 };
 
 /* What a record of `size` bytes takes up in a segment. */
-#define SEGMENT_NEED(size) (((size_t)(size) + 7) / 8 * 8 + sizeof(struct source_record))
+#define SEGMENT_ALIGNED(size) (((size_t)(size) + 7) / 8 * 8)
+#define SEGMENT_NEED(size)    (SEGMENT_ALIGNED(size) + sizeof(struct source_record))
 
 static inline struct source_record *segment_entries(struct segment *segment)
 {
-	return (struct source_record *)(void *)(segment->memory + SEGMENT_HEAD_ROOM);
+	return (struct source_record *)(void *)(segment->memory);
 }
 
 /* Bytes between entries and records. */
 static inline size_t segment_room(const struct segment *segment)
 {
-	return segment->low - SEGMENT_HEAD_ROOM - segment->filled * sizeof(struct source_record);
+	return segment->low - segment->filled * sizeof(struct source_record);
 }
 
-/* Copies a record in; there must be room for SEGMENT_NEED(size). */
+/* Copies a record in, of 8 bytes at least; there must be room for SEGMENT_NEED(size). */
 static inline void segment_put(struct segment *segment, const void *data, uint32_t size,
 			       uint64_t position)
 {
 	struct source_record *entry = segment_entries(segment) + segment->filled++;
 
-	segment->low -= ((size_t)size + 7) / 8 * 8;
+	segment->low -= SEGMENT_ALIGNED(size);
+	/* The padding goes to disk with the rest. */
+	memset(segment->memory + segment->low + SEGMENT_ALIGNED(size) - 8, 0, 8);
 	memcpy(segment->memory + segment->low, data, size);
 	entry->data = segment->memory + segment->low;
 	entry->size = size;

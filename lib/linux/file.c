@@ -271,6 +271,14 @@ int os_file_read(struct os_file *file, uint64_t offset, void *data, size_t size)
 	return 0;
 }
 
+int os_file_truncate(struct os_file *file, uint64_t size)
+{
+	while (ftruncate(file->descriptor, (off_t)size) < 0)
+		if (errno != EINTR)
+			return errno;
+	return 0;
+}
+
 const char *os_file_path(const struct os_file *file)
 {
 	return file->path;
