@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs that own their loop, and what a monitor leaves as it was in any program. */
+#include "kernel_objects.h"
+#include "observe.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static struct procobsrv *start_pull(void)
+{
+	struct procobsrv *monitor;
+	const struct procobsrv_event *event;
+
+	EXPECT(!procobsrv_open(NULL, &monitor), "open: %s", procobsrv_explain());
+	EXPECT_EQUAL("next before the start", procobsrv_next(monitor, 0, &event),
+		     PROCOBSRV_ERROR_STATE);
+	EXPECT(!procobsrv_start(monitor), "start: %s", procobsrv_explain());
+	return monitor;
+}
+
+/* Takes what is there; counts events of the pid. `error` is what the last procobsrv_next() said. */
+static unsigned take(struct procobsrv *monitor, pid_t pid, int *error)
+{
+	const struct procobsrv_event *event = NULL;
+	unsigned count = 0;
+
+	while (!(*error = procobsrv_next(monitor, 0, &event)))
+		count += event->process && event->process->pid == (uint32_t)pid;
+	return count;
+}
+
+static void poll_and_next(void)
+{
+	struct procobsrv *monitor = start_pull();
+	struct pollfd descriptor = {.fd = (int)procobsrv_descriptor(monitor), .events = POLLIN};
+	unsigned idle = 0;
+	int error;
+
+	EXPECT(descriptor.fd >= 0, "descriptor: %s", procobsrv_explain());
+	for (int round = 0; round < 50; round++) {
+		struct workload workload;
+		unsigned seen = 0;
+
+		workload_start(&workload, NULL,
+			       (const char *const[]){"live_worker", "exit", "3", NULL});
+		workload_wait(&workload);
+		while (seen < 3) {
+			unsigned got;
+
+			EXPECT(poll(&descriptor, 1, 5000) == 1,
+			       "round %d: 5 s after %u of 3 events nothing polls readable", round,
+			       seen);
+			got = take(monitor, workload.pid, &error);
+			EXPECT_EQUAL("the end of what is there", error, PROCOBSRV_ERROR_TIMEOUT);
+			seen += got;
+			idle += !got;
+		}
+		EXPECT_EQUAL("events", seen, 3);
+		workload_free(&workload);
+	}
+	EXPECT(idle < 5000, "%u times it polled readable for nothing", idle);
+	EXPECT(!procobsrv_close(monitor), "close: %s", procobsrv_explain());
+}
+
+/* After the stop the rest can be fetched, to its end. */
+static void rest_after_stop(void)
+{
+	struct procobsrv *monitor = start_pull();
+	struct pollfd descriptor = {.fd = (int)procobsrv_descriptor(monitor), .events = POLLIN};
+	struct procobsrv_statistics all;
+	struct workload workload;
+	const struct procobsrv_event *event;
+	int error;
+
+	workload_start(&workload, NULL, (const char *const[]){"live_worker", "exit", "3", NULL});
+	workload_wait(&workload);
+	EXPECT(!procobsrv_stop(monitor, PROCOBSRV_STOP_DRAIN), "stop: %s", procobsrv_explain());
+	EXPECT_EQUAL("events", take(monitor, workload.pid, &error), 3);
+	EXPECT_EQUAL("after the last event", error, PROCOBSRV_ERROR_ENDED);
+	EXPECT_EQUAL("and again", procobsrv_next(monitor, -1, &event), PROCOBSRV_ERROR_ENDED);
+	EXPECT(poll(&descriptor, 1, 0) == 1, "the end does not poll readable");
+	EXPECT(!procobsrv_statistics(monitor, &all, sizeof(all)), "statistics");
+	EXPECT(all.observed == all.delivered + all.filtered && !all.lost && !all.pending,
+	       "observed %llu, delivered %llu, filtered %llu, lost %llu, pending %llu",
+	       (unsigned long long)all.observed, (unsigned long long)all.delivered,
+	       (unsigned long long)all.filtered, (unsigned long long)all.lost,
+	       (unsigned long long)all.pending);
+	workload_free(&workload);
+
+	/* And a second run of the same monitor. */
+	EXPECT(!procobsrv_start(monitor), "start again: %s", procobsrv_explain());
+	workload_start(&workload, NULL, (const char *const[]){"live_worker", "exit", "3", NULL});
+	workload_wait(&workload);
+	EXPECT(!procobsrv_stop(monitor, PROCOBSRV_STOP_DISCARD), "stop: %s", procobsrv_explain());
+	take(monitor, workload.pid, &error);
+	EXPECT_EQUAL("after discarding", error, PROCOBSRV_ERROR_ENDED);
+	workload_free(&workload);
+	EXPECT(!procobsrv_close(monitor), "close: %s", procobsrv_explain());
+}
+
+static void timeouts(void)
+{
+	struct procobsrv_options options = {.size = sizeof(options), .match = "process.pid == 0"};
+	struct procobsrv *monitor;
+	const struct procobsrv_event *untouched = (const struct procobsrv_event *)&options;
+	const struct procobsrv_event *event = untouched;
+	uint64_t before;
+	uint64_t waited;
+
+	EXPECT(!procobsrv_open(&options, &monitor) && !procobsrv_start(monitor), "start: %s",
+	       procobsrv_explain());
+	before = live_boot_ns();
+	EXPECT_EQUAL("next", procobsrv_next(monitor, 200, &event), PROCOBSRV_ERROR_TIMEOUT);
+	waited = live_boot_ns() - before;
+	EXPECT(waited >= 199000000 && waited < 2000000000, "it waited %llu ns, not 200 ms",
+	       (unsigned long long)waited);
+	EXPECT_EQUAL("wait", procobsrv_wait(monitor, 20), PROCOBSRV_ERROR_TIMEOUT);
+	EXPECT(event == untouched, "a failed procobsrv_next() changed its output");
+	EXPECT(!procobsrv_close(monitor), "close: %s", procobsrv_explain());
+}
+
+static void handler_or_next(void)
+{
+	struct observation observation = {0};
+	const struct procobsrv_event *event;
+
+	observe_start(&observation, NULL);
+	EXPECT_EQUAL("next beside a handler", procobsrv_next(observation.monitor, 0, &event),
+		     PROCOBSRV_ERROR_STATE);
+	EXPECT_EQUAL("descriptor beside a handler", procobsrv_descriptor(observation.monitor),
+		     PROCOBSRV_ERROR_STATE);
+	observe_stop(&observation);
+	observe_free(&observation);
+}
+
+static unsigned count_entries(const char *path)
+{
+	unsigned count = 0;
+	DIR *folder = opendir(path);
+
+	EXPECT(folder, "%s: %s", path, strerror(errno));
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static unsigned count_lines(const char *path)
+{
+	unsigned count = 0;
+	FILE *file = fopen(path, "re");
+	int character;
+
+	EXPECT(file, "%s: %s", path, strerror(errno));
+	while ((character = fgetc(file)) != EOF)
+		count += character == '\n';
+	fclose(file);
+	return count;
+}
+
+/* What a program has that is not the library's to change. */
+struct belongings {
+	bool open[1024];
+	struct sigaction actions[65];
+	struct rlimit memory_lock;
+};
+
+static void note_belongings(struct belongings *own)
+{
+	memset(own, 0, sizeof(*own));
+	for (int i = 0; i < 1024; i++)
+		own->open[i] = fcntl(i, F_GETFD) >= 0;
+	for (int i = 1; i < 65; i++)
+		sigaction(i, NULL, &own->actions[i]);
+	getrlimit(RLIMIT_MEMLOCK, &own->memory_lock);
+}
+
+static void expect_untouched(const struct belongings *own)
+{
+	struct sigaction action;
+	struct rlimit limit;
+
+	for (int i = 1; i < 65; i++)
+		EXPECT(sigaction(i, NULL, &action) ||
+			   action.sa_handler == own->actions[i].sa_handler,
+		       "the handler of signal %d was changed", i);
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	EXPECT(limit.rlim_cur == own->memory_lock.rlim_cur &&
+		   limit.rlim_max == own->memory_lock.rlim_max,
+	       "the memory lock limit was changed");
+}
+
+/* Every new descriptor is closed on exec, every thread but this one blocks all signals. */
+static void expect_good_manners(const struct belongings *own)
+{
+	const struct dirent *entry;
+	DIR *folder = opendir("/proc/self/task");
+	char path[300];
+	char line[256];
+
+	for (int i = 0; i < 1024; i++) {
+		int flags = fcntl(i, F_GETFD);
+
+		EXPECT(flags < 0 || own->open[i] || flags & FD_CLOEXEC,
+		       "descriptor %d stays open over exec", i);
+	}
+	while ((entry = readdir(folder))) {
+		unsigned long long blocked = 0;
+		FILE *file;
+
+		if (entry->d_name[0] == '.' || atoi(entry->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
+		file = fopen(path, "re");
+		while (file && fgets(line, sizeof(line), file))
+			if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
+				break;
+		if (file)
+			fclose(file);
+		/* SIGKILL and SIGSTOP cannot be blocked, 32 and 33 are the C library's. */
+		EXPECT((blocked | 1ull << 8 | 1ull << 18 | 3ull << 31) == ~0ull,
+		       "a thread of the library blocks the signals %llx only", blocked);
+	}
+	closedir(folder);
+}
+
+/* Threads, descriptors, limits, signal handlers, and what is in the kernel. */
+static void leaves_nothing(void)
+{
+	struct kernel_objects objects;
+	struct belongings own;
+	unsigned threads = count_entries("/proc/self/task");
+	unsigned descriptors = 0;
+	unsigned mappings = 0;
+
+	note_belongings(&own);
+	for (int round = 0; round < 10; round++) {
+		struct run run;
+		struct observation observation = {0};
+
+		RUN(&run, "many", "100");
+		run_free(&run);
+		observe_start(&observation, NULL);
+		kernel_objects_of(getpid(), &objects);
+		expect_good_manners(&own);
+		observe_stop(&observation);
+		observe_free(&observation);
+		EXPECT(objects.program_count >= 3 && objects.link_count >= 3,
+		       "a running monitor holds %u programs and %u links", objects.program_count,
+		       objects.link_count);
+		EXPECT(kernel_objects_gone(&objects), "something stays in the kernel");
+		EXPECT_EQUAL("threads", count_entries("/proc/self/task"), threads);
+		if (round == 1) {
+			descriptors = count_entries("/proc/self/fd");
+			mappings = count_lines("/proc/self/maps");
+		}
+		if (round > 1)
+			EXPECT_EQUAL("open descriptors", count_entries("/proc/self/fd"),
+				     descriptors);
+	}
+	EXPECT(count_lines("/proc/self/maps") <= mappings + 2, "mappings grew from %u to %u",
+	       mappings, count_lines("/proc/self/maps"));
+	expect_untouched(&own);
+}
+
+const struct live_test pull_tests[] = {
+    {"poll_and_next", poll_and_next, 0},
+    {"rest_after_stop", rest_after_stop, 0},
+    {"timeouts", timeouts, 0},
+    {"handler_or_next", handler_or_next, 0},
+    {"leaves_nothing", leaves_nothing, 120},
+    {NULL, NULL, 0},
+};
