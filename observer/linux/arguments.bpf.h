@@ -23,17 +23,14 @@ struct chunk_record_large {
 	char data[RECORD_CHUNK_DATA];
 };
 
-struct chunk_writer {
+/* What the loops need; their state is in the scratch. */
+struct chunk_context {
+	struct scratch *scratch;
 	const struct observation *observation;
-	uint64_t address; /* of the string's first byte */
-	uint64_t offset;  /* of what comes next */
-	uint64_t length;  /* of the whole string */
-	uint32_t string;
-	uint32_t missing; /* enum record_missing */
 };
 
 /* Sends one chunk of a size known to the compiler. 0: go on. */
-#define SEND_CHUNK(type, writer)                                                                   \
+#define SEND_CHUNK(type, writer, observation)                                                      \
 	({                                                                                         \
 		long stop = 1;                                                                     \
 		type *record = bpf_ringbuf_reserve(&ring, sizeof(type), 0);                        \
@@ -44,8 +41,7 @@ struct chunk_writer {
 			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);                             \
 			(writer)->missing = RECORD_MISSING_UNREADABLE;                             \
 		} else {                                                                           \
-			header_fill(&record->header, (writer)->observation, RECORD_CHUNK, 0,       \
-				    sizeof(type));                                                 \
+			header_fill(&record->header, observation, RECORD_CHUNK, 0, sizeof(type));  \
 			record->chunk.string = (writer)->string;                                   \
 			record->chunk.length = sizeof(record->data);                               \
 			record->chunk.offset = (writer)->offset;                                   \
@@ -56,48 +52,54 @@ struct chunk_writer {
 		stop;                                                                              \
 	})
 
-static __always_inline long send_large_chunk(struct chunk_writer *writer)
+static __always_inline long send_large_chunk(const struct chunk_context *context)
 {
-	if (writer->length - writer->offset < RECORD_CHUNK_DATA)
+	struct chunk_walk *walk = &context->scratch->chunk_walk;
+
+	if (walk->length - walk->offset < RECORD_CHUNK_DATA)
 		return 1;
-	return SEND_CHUNK(struct chunk_record_large, writer);
+	return SEND_CHUNK(struct chunk_record_large, walk, context->observation);
 }
 
-static __always_inline long send_small_chunk(struct chunk_writer *writer)
+static __always_inline long send_small_chunk(const struct chunk_context *context)
 {
-	if (writer->length - writer->offset <= ARGUMENTS_TAKEN)
+	struct chunk_walk *walk = &context->scratch->chunk_walk;
+
+	if (walk->length - walk->offset <= ARGUMENTS_TAKEN)
 		return 1;
-	return SEND_CHUNK(struct chunk_record_small, writer);
+	return SEND_CHUNK(struct chunk_record_small, walk, context->observation);
 }
 
 #define MAX_SMALL_CHUNKS (RECORD_CHUNK_DATA / SMALL_CHUNK)
 
 #ifdef PROCOBSRV_LEGACY
-static __always_inline void send_chunks(struct chunk_writer *writer)
+static __always_inline void send_chunks(struct chunk_context *context)
 {
 	for (uint32_t i = 0; i < MAX_LARGE_CHUNKS; i++)
-		if (send_large_chunk(writer))
+		if (send_large_chunk(context))
 			break;
+	if (context->scratch->chunk_walk.missing)
+		return;
 	for (uint32_t i = 0; i < MAX_SMALL_CHUNKS; i++)
-		if (writer->missing || send_small_chunk(writer))
+		if (send_small_chunk(context))
 			break;
 }
 #else
-static long send_large_chunk_callback(uint32_t index, struct chunk_writer *writer)
+static long send_large_chunk_callback(uint32_t index, struct chunk_context *context)
 {
-	return send_large_chunk(writer);
+	return send_large_chunk(context);
 }
 
-static long send_small_chunk_callback(uint32_t index, struct chunk_writer *writer)
+static long send_small_chunk_callback(uint32_t index, struct chunk_context *context)
 {
-	return send_small_chunk(writer);
+	return send_small_chunk(context);
 }
 
-static __always_inline void send_chunks(struct chunk_writer *writer)
+static __always_inline void send_chunks(struct chunk_context *context)
 {
-	bpf_loop(MAX_LARGE_CHUNKS, send_large_chunk_callback, writer, 0);
-	if (!writer->missing)
-		bpf_loop(MAX_SMALL_CHUNKS, send_small_chunk_callback, writer, 0);
+	bpf_loop(MAX_LARGE_CHUNKS, send_large_chunk_callback, context, 0);
+	if (!context->scratch->chunk_walk.missing)
+		bpf_loop(MAX_SMALL_CHUNKS, send_small_chunk_callback, context, 0);
 }
 #endif
 
@@ -106,40 +108,45 @@ static __always_inline void append_user_memory(struct strings *strings, enum rec
 					       const struct observation *observation,
 					       uint64_t start, uint64_t end)
 {
-	struct chunk_writer writer = {
-	    .observation = observation,
-	    .address = start,
-	    .length = end > start ? end - start : 0,
-	    .string = string,
-	};
+	uint64_t length = end > start ? end - start : 0;
+	uint64_t sent = 0;
 	uint64_t at = strings->end;
+	uint32_t missing = RECORD_WHOLE;
+	uint32_t cut = RECORD_WHOLE;
 
-	if (writer.length > configuration.max_arguments) {
-		writer.length = configuration.max_arguments;
-		writer.missing = RECORD_MISSING_TRUNCATED;
-	}
-	uint32_t cut = writer.missing;
-	writer.missing = RECORD_WHOLE;
-	if (writer.length > ARGUMENTS_TAKEN)
-		send_chunks(&writer);
-
-	uint64_t rest = writer.length - writer.offset;
-	if (!writer.missing && rest > ARGUMENTS_TAKEN) {
-		rest = ARGUMENTS_TAKEN;
+	if (length > configuration.max_arguments) {
+		length = configuration.max_arguments;
 		cut = RECORD_MISSING_TRUNCATED;
 	}
-	if (rest > ARGUMENTS_TAKEN) /* only with something missing; for the verifier */
-		rest = 0;
-	if (!writer.missing && rest && at <= STRINGS_ROOM - ARGUMENTS_TAKEN) {
+	if (length > ARGUMENTS_TAKEN) {
+		struct chunk_walk *walk = &strings->scratch->chunk_walk;
+		struct chunk_context context = {strings->scratch, observation};
+		walk->address = start;
+		walk->offset = 0;
+		walk->length = length;
+		walk->string = string;
+		walk->missing = RECORD_WHOLE;
+		send_chunks(&context);
+		sent = *(volatile uint64_t *)&walk->offset;
+		missing = walk->missing;
+	}
+
+	uint64_t rest = length - sent;
+	if (!missing && rest > ARGUMENTS_TAKEN)
+		cut = RECORD_MISSING_TRUNCATED;
+	asm volatile("" : "+r"(rest)); /* the check stays where the verifier needs it */
+	if (rest > ARGUMENTS_TAKEN)
+		rest = ARGUMENTS_TAKEN;
+	if (!missing && rest && at <= STRINGS_ROOM - ARGUMENTS_TAKEN) {
 		if (bpf_probe_read_user(strings->scratch->strings + at, rest,
-					(void *)(start + writer.offset))) {
-			writer.missing = RECORD_MISSING_UNREADABLE;
+					(void *)(start + sent))) {
+			missing = RECORD_MISSING_UNREADABLE;
 		} else {
 			strings->image->string_length[string] = rest;
 			strings->end = at + rest;
 		}
 	}
-	image_missing(strings->image, string, writer.missing ? writer.missing : cut);
+	image_missing(strings->image, string, missing ? missing : cut);
 }
 
 #endif

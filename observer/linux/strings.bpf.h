@@ -77,11 +77,21 @@ struct attempt_walk {
 	uint64_t done;
 };
 
+/* Likewise, of argv or env. */
+struct chunk_walk {
+	uint64_t address; /* of the string's first byte */
+	uint64_t offset;  /* of what comes next */
+	uint64_t length;  /* of the whole string */
+	uint32_t string;
+	uint32_t missing; /* enum record_missing */
+};
+
 struct scratch {
 	uint32_t busy;
 	uint32_t reserved;
 	union {
 		struct path_walk walk;
+		struct chunk_walk chunk_walk;
 		struct attempt_walk attempt_walk;
 	};
 	union {
