@@ -3,6 +3,7 @@
 #include "../platform.h"
 #include "launch.h"
 
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
@@ -25,6 +26,8 @@ void platform_begin(void)
 		if (fcntl(file, F_GETFD) < 0 && errno == EBADF &&
 		    open("/dev/null", modes[file]) < 0)
 			_exit(1);
+	/* What it has to say about a program that the kernel refuses is thousands of lines. */
+	libbpf_set_print(NULL);
 	launch_save_signals();
 	signal(SIGPIPE, SIG_IGN);
 }

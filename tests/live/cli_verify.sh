@@ -1,0 +1,108 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# verify against files made by hand: what is complete, and each way not to be.
+. "$(dirname "$0")/tap.sh"
+
+begin='{"schema":1,"kind":"begin","time":"2026-11-22T06:13:00.000000000Z","host":"h","boot":"b","backend":"bpf","version":"0.1.0"}'
+event() { printf '{"schema":1,"kind":"start","seq":%d,"cursor":"c%d","process":{"pid":1,"id":"x","name":"a"}}\n' "$1" "$1"; }
+events() {
+	number=$1
+	while [ "$number" -le "$2" ]; do
+		event "$number"
+		number=$((number + 1))
+	done
+}
+# end SEQ OBSERVED DELIVERED FILTERED LOST
+end() { printf '{"schema":1,"kind":"end","seq":%d,"observed":%d,"delivered":%d,"filtered":%d,"lost":%d}\n' "$@"; }
+
+# verify STATUS WHAT: of $work/file.
+verify() {
+	try "$consctl" verify "$work/file"
+	check "$2: status $1" ended_with "$1"
+}
+
+{ echo "$begin"; events 1 5; end 5 5 5 0 0; } >"$work/file"
+verify 0 'a whole run'
+check 'a whole run: says so' out '^complete: 5 events$'
+
+{ echo "$begin"; events 1 3; end 3 3 3 0 0; echo "$begin"; events 11 2; end 0 0 0 0 0; } >"$work/file"
+verify 0 'two runs in one file, one of them empty'
+
+{ echo "$begin"; event 1; event 4; event 5; end 9 9 3 6 0; } >"$work/file"
+verify 0 'holes that a filter made'
+
+{ echo "$begin"; events 1 2; events 4 5; end 5 5 5 0 0; } >"$work/file"
+verify 3 'a line that was removed'
+check 'a line that was removed: names the hole' out 'missing: seq 3 to 3'
+
+{ echo "$begin"; events 1 2; events 6 9; end 9 9 8 1 0; } >"$work/file"
+verify 3 'a hole greater than the filter made'
+check 'a hole greater than the filter made: counts it' out 'missing: 2 events'
+
+{ echo "$begin"; events 1 5; end 8 8 8 0 0; } >"$work/file"
+verify 3 'lines missing at the end'
+check 'lines missing at the end: names the hole' out 'missing: seq 6 to 8'
+
+{ echo "$begin"; events 1 5; } >"$work/file"
+verify 3 'no end line'
+check 'no end line: says so' out 'cut off'
+
+{ events 1 5; end 5 5 5 0 0; } >"$work/file"
+verify 3 'no begin line'
+
+lost='{"schema":1,"kind":"lost","seq":7,"first":6,"count":2,"start":1,"exit":1,"stage":"kernel","reason":"ring full","from":"T1","to":"T2"}'
+{ echo "$begin"; events 1 5; echo "$lost"; event 8; end 8 8 6 0 2; } >"$work/file"
+verify 3 'a gap that was told'
+check 'a gap that was told: named' out 'lost: seq 6 to 7 \(2 events\).*ring full'
+check 'a gap that was told: nothing else is wrong' out ' 0 missing, 0 things'
+
+{ echo "$begin"; events 1 5; event 8; end 8 8 6 0 2; } >"$work/file"
+verify 3 'a gap that only the end tells'
+check 'a gap that only the end tells: counted' out 'lost: 2 events'
+
+{ echo "$begin"; events 1 5; echo "$lost" | sed 's/"count":2/"count":3/'; event 8; end 8 8 6 0 2; } >"$work/file"
+verify 3 'a lost line that does not agree with itself'
+
+{ echo "$begin"; events 1 3; event 2; event 4; end 4 4 4 0 0; } >"$work/file"
+verify 0 'a repeat with the same cursor'
+
+{ echo "$begin"; events 1 3; event 2 | sed 's/"c2"/"other"/'; event 4; end 4 4 4 0 0; } >"$work/file"
+verify 3 'a number twice with another cursor'
+
+{ echo "$begin"; events 1 2; event 3 | head -c 40; echo; event 4; end 4 4 4 0 0; } >"$work/file"
+verify 3 'half a line'
+check 'half a line: says which' out 'line 4: is no line'
+
+{ echo "$begin"; events 1 3; end 3 3 3 0 0 | tr -d '\n'; } >"$work/file"
+verify 3 'a last line without its end'
+
+{ echo "$begin"; events 1 3; end 3 9 3 0 0; } >"$work/file"
+verify 3 'counters that do not add up'
+
+{ echo "$begin"; events 1 3; printf '{"schema":1,"kind":"start","seq":3,"synthetic":true}\n'
+	printf '{"schema":1,"kind":"brand_new","seq":3,"synthetic":true,"x":[{"y":null}]}\n'
+	end 3 3 3 0 0; } >"$work/file"
+verify 0 'synthetic events, and kinds that are not known'
+
+{ echo "$begin" | sed 's/"schema":1/"schema":2/'; } >"$work/file"
+verify 1 'a newer schema'
+echo hello >"$work/file"
+verify 1 'a file of something else'
+: >"$work/file"
+verify 3 'an empty file'
+try "$consctl" verify "$work/none"
+check 'no such file: status 1' ended_with 1
+check 'no such file: says so' err 'No such file'
+
+{ echo "$begin"; events 1 4; } >"$work/one"
+{ echo "$begin" | sed 's/"kind":"begin"/&,"seq":4/'; events 5 7; end 7 7 7 0 0; } >"$work/two"
+try "$consctl" verify "$work/one" "$work/two"
+check 'two parts of one run: complete' ended_with 0
+try "$consctl" verify "$work/two"
+check 'the second part alone: status 3' ended_with 3
+check 'the second part alone: says what is missing' out 'seq 1 to 4'
+try sh -c "cat '$work/one' '$work/two' | '$consctl' verify -j -"
+check 'standard input, JSON: status 0' ended_with 0
+check 'standard input, JSON: one object' out '^\{"schema":1,"kind":"verify","complete":true,"runs":1,"events":7,"lost":0,"missing":0,"faults":0\}$'
+
+done_testing

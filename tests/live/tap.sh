@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# What the cli_*.sh have in common: `. tap.sh` with the path of consctl as $1. Each check is a line
+# of TAP; what it looked at is shown if it fails. Statuses, standard output and standard error of the
+# last command are in $status, $work/out and $work/err.
+
+consctl=$1
+count=0
+failed=0
+status=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM HUP
+
+# Runs a command to its end.
+try() {
+	status=0
+	"$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+}
+
+# result NAME CODE: one check.
+result() {
+	count=$((count + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "ok $count - $1"
+		return
+	fi
+	failed=$((failed + 1))
+	echo "not ok $count - $1"
+	echo "# status $status"
+	sed 's/^/# out: /' "$work/out" | head -20
+	sed 's/^/# err: /' "$work/err" | head -20
+}
+
+# check NAME COMMAND...: the command is true.
+check() {
+	name=$1
+	shift
+	if "$@" >/dev/null 2>&1; then result "$name" 0; else result "$name" 1; fi
+}
+
+ended_with() { [ "$status" -eq "$1" ]; }
+# out and err hold a line that matches an extended regular expression.
+out() { grep -Eq -- "$1" "$work/out"; }
+err() { grep -Eq -- "$1" "$work/err"; }
+err_lines() { [ "$(wc -l <"$work/err")" -eq "$1" ]; }
+out_lines() { [ "$(wc -l <"$work/out")" -eq "$1" ]; }
+
+# Waits until a file holds a line that matches, at most ten seconds.
+wait_for() {
+	tries=0
+	until grep -Eq -- "$2" "$1" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || return 1
+		sleep 0.05
+	done
+}
+
+# Starts consctl in the background as $pid, with its output in $work/out and $work/err, and waits
+# until it watches.
+start() {
+	: >"$work/err"
+	"$consctl" "$@" >"$work/out" 2>"$work/err" </dev/null &
+	pid=$!
+	wait_for "$work/err" '^watching '
+}
+
+# Waits for what start started.
+finish() {
+	status=0
+	wait "$pid" || status=$?
+}
+
+# Until a pid is gone, at most ten seconds.
+gone() {
+	tries=0
+	while kill -0 "$1" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || return 1
+		sleep 0.05
+	done
+}
+
+done_testing() {
+	echo "1..$count"
+	[ "$failed" -eq 0 ]
+}
