@@ -70,6 +70,7 @@ static void print_record(const struct record_view *view)
 {
 	const struct record_body *body = view->body;
 
+	flockfile(stdout); /* the snapshot is printed by another thread */
 	printf("%" PRIu64 " %s", view->header->number, kind_names[view->header->kind % KINDS]);
 	if (view->gap)
 		printf(" unknown=%" PRIu64 " stage=%u", view->gap->unknown, view->gap->stage);
@@ -103,6 +104,7 @@ static void print_record(const struct record_view *view)
 		printf(" string=%u offset=%" PRIu64 " length=%u", view->chunk->string,
 		       view->chunk->offset, view->chunk->length);
 	putchar('\n');
+	funlockfile(stdout);
 }
 
 static void on_batch(const struct source_batch *batch, void *param)
