@@ -20,8 +20,8 @@
 	 .presence = FIELD_IF_INDICATED, .second_offset = offsetof(struct holder, indicator),      \
 	 .mask = (bits)}
 #define FLAG(holder, text, bit)                                                                    \
-	{.name = text, KEY(text), .type = FIELD_FLAG, .second_offset = offsetof(struct holder, flags), \
-	 .mask = (bit)}
+	{.name = text, KEY(text), .type = FIELD_FLAG, .presence = FIELD_IF_INDICATED,              \
+	 .second_offset = offsetof(struct holder, flags), .mask = (bit)}
 #define TEXT(holder, text, member)                                                                 \
 	{.name = text, KEY(text), .type = FIELD_TEXT,                            \
 	 .offset = offsetof(struct holder, member)}
@@ -233,7 +233,8 @@ static bool set_number(struct field_value *value, uint64_t number)
 
 bool field_read(const struct field *field, const void *object, struct field_value *value)
 {
-	if (!field_is_present(field, object))
+	/* A flag that is not set is false, though JSON leaves it out. */
+	if (field->type != FIELD_FLAG && !field_is_present(field, object))
 		return false;
 	switch ((enum field_type)field->type) {
 	case FIELD_U32:
@@ -247,7 +248,7 @@ bool field_read(const struct field *field, const void *object, struct field_valu
 		value->boolean = field_u32(object, field->offset) != 0;
 		return true;
 	case FIELD_FLAG:
-		value->boolean = (field_u32(object, field->second_offset) & field->mask) != 0;
+		value->boolean = field_is_present(field, object);
 		return true;
 	case FIELD_KIND:
 		return set_text(value, procobsrv_kind_name(

@@ -17,13 +17,28 @@
 #define LINE_BEGIN	 "{\"schema\":" EXPAND(FORMAT_SCHEMA)
 #define SHORT_FIELD_SIZE (FIELD_KEY_SIZE + TEXT_TIME_SIZE + 4) /* a key and any short value */
 
-/* The place for a key and a short value; NULL: out of memory. */
-static inline char *room(struct buffer *buffer)
+/*
+ * While a section is written, the place where the next byte goes is passed on and returned rather
+ * than kept in the buffer, of which a compiler must think that every byte written may change it.
+ * NULL is passed on as well: out of memory.
+ */
+static char *make_room(struct buffer *buffer, char *out, size_t size)
 {
-	if (buffer->capacity - buffer->size < SHORT_FIELD_SIZE &&
-	    !buffer_reserve(buffer, SHORT_FIELD_SIZE))
-		return NULL;
-	return buffer->data + buffer->size;
+	buffer->size = (size_t)(out - buffer->data);
+	return buffer_reserve(buffer, size) ? buffer->data + buffer->size : NULL;
+}
+
+static inline char *room(struct buffer *buffer, char *out, size_t size)
+{
+	if (out == NULL || (size_t)(buffer->data + buffer->capacity - out) >= size)
+		return out;
+	return make_room(buffer, out, size);
+}
+
+/* For what writes to the buffer itself in between. */
+static void store(struct buffer *buffer, const char *out)
+{
+	buffer->size = (size_t)(out - buffer->data);
 }
 
 static inline char *write_key(char *out, const struct field *field)
@@ -32,77 +47,59 @@ static inline char *write_key(char *out, const struct field *field)
 	return out + field->key_length;
 }
 
-static inline void put_unsigned(struct buffer *buffer, const struct field *field, uint64_t value)
+static inline char *write_signed(char *out, int32_t value)
 {
-	char *out = room(buffer);
-
-	if (out != NULL)
-		buffer->size =
-		    (size_t)(text_write_unsigned(write_key(out, field), value) - buffer->data);
-}
-
-static void put_unsigned_string(struct buffer *buffer, const struct field *field, uint64_t value)
-{
-	char *out = room(buffer);
-
-	if (out == NULL)
-		return;
-	out = write_key(out, field);
-	*out++ = '"';
-	out = text_write_unsigned(out, value);
-	*out++ = '"';
-	buffer->size = (size_t)(out - buffer->data);
-}
-
-static void put_signed(struct buffer *buffer, const struct field *field, int32_t value)
-{
-	char *out = room(buffer);
-
-	if (out == NULL)
-		return;
-	out = write_key(out, field);
 	if (value < 0)
 		*out++ = '-';
-	out = text_write_unsigned(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
-	buffer->size = (size_t)(out - buffer->data);
+	return text_write_unsigned(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
-static void put_boolean(struct buffer *buffer, const struct field *field, bool value)
+static inline char *write_boolean(char *out, bool value)
 {
-	char *out = room(buffer);
-
-	if (out == NULL)
-		return;
-	out = write_key(out, field);
 	memcpy(out, value ? "true" : "false", 5);
-	out += value ? 4 : 5;
-	buffer->size = (size_t)(out - buffer->data);
+	return out + (value ? 4 : 5);
 }
 
-static void put_time(struct buffer *buffer, const struct field *field, int64_t wall_ns)
+static inline char *write_quote(char *out)
 {
-	char *out = room(buffer);
-
-	if (out == NULL)
-		return;
-	out = write_key(out, field);
-	*out++ = '"';
-	out = text_write_time(out, wall_ns);
-	*out++ = '"';
-	buffer->size = (size_t)(out - buffer->data);
+	*out = '"';
+	return out + 1;
 }
 
-static inline void put_key(struct buffer *buffer, const struct field *field)
+/* An integer or what is made of one; there is room for it. */
+static inline char *write_short_field(char *out, const struct field *field, const void *object)
 {
-	char *out = room(buffer);
+	size_t offset = field->offset;
 
-	if (out != NULL)
-		buffer->size = (size_t)(write_key(out, field) - buffer->data);
+	switch ((enum field_type)field->type) {
+	case FIELD_U32:
+		return text_write_unsigned(write_key(out, field), field_u32(object, offset));
+	case FIELD_I32:
+		return write_signed(write_key(out, field), (int32_t)field_u32(object, offset));
+	case FIELD_U64:
+		return text_write_unsigned(write_key(out, field), field_u64(object, offset));
+	case FIELD_U64_STRING:
+		out = write_quote(write_key(out, field));
+		return write_quote(text_write_unsigned(out, field_u64(object, offset)));
+	case FIELD_BOOLEAN:
+		return write_boolean(write_key(out, field), field_u32(object, offset) != 0);
+	case FIELD_FLAG:
+		return write_boolean(write_key(out, field), true); /* else it is not present */
+	case FIELD_TIME:
+		out = write_quote(write_key(out, field));
+		return write_quote(text_write_time(out, (int64_t)field_u64(object, offset)));
+	case FIELD_KIND:
+	case FIELD_TEXT:
+	case FIELD_VECTOR:
+	case FIELD_MISSING:
+		break;
+	}
+	return out;
 }
 
 /* The exact bytes of strings that are not UTF-8; for a vector each is ended by NUL. */
-static void put_base64(struct buffer *buffer, const struct field *field, const char *const *texts,
-		       size_t count)
+static void append_base64(struct buffer *buffer, const struct field *field,
+			  const char *const *texts, size_t count)
 {
 	struct base64 base64 = BASE64_INTO(buffer);
 	size_t terminator = field->type == FIELD_VECTOR ? 1 : 0;
@@ -115,31 +112,58 @@ static void put_base64(struct buffer *buffer, const struct field *field, const c
 	buffer_append_character(buffer, '"');
 }
 
-static inline void put_text(struct buffer *buffer, const struct field *field, const char *text)
+static inline char *put_text(struct buffer *buffer, char *out, const struct field *field,
+			     const char *text)
 {
+	bool valid = true;
+	size_t size;
+
 	if (text == NULL)
-		return;
-	put_key(buffer, field);
-	if (!json_append_string(buffer, text))
-		put_base64(buffer, field, &text, 1);
+		return out;
+	size = strlen(text);
+	out = room(buffer, write_key(out, field), size + 2);
+	if (out == NULL)
+		return NULL;
+	out = json_write_string(buffer, out, text, size, &valid);
+	if (valid || out == NULL)
+		return out;
+	store(buffer, out);
+	append_base64(buffer, field, &text, 1);
+	return buffer->data + buffer->size;
 }
 
-static void put_vector(struct buffer *buffer, const struct field *field, const char *const *texts,
-		       size_t count)
+static char *put_vector(struct buffer *buffer, char *out, const struct field *field,
+			const char *const *texts, size_t count)
 {
+	bool valid = true;
+
 	if (texts == NULL)
-		return;
-	put_key(buffer, field);
-	if (!json_append_strings(buffer, texts, count))
-		put_base64(buffer, field, texts, count);
+		return out;
+	out = write_key(out, field);
+	*out++ = '[';
+	for (size_t at = 0; at < count; at++) {
+		size_t size = strlen(texts[at]);
+
+		out = room(buffer, out, size + 3);
+		if (out == NULL)
+			return NULL;
+		*out = ',';
+		out = json_write_string(buffer, out + (at > 0), texts[at], size, &valid);
+	}
+	out = room(buffer, out, 1);
+	if (out == NULL)
+		return NULL;
+	*out++ = ']';
+	if (valid)
+		return out;
+	store(buffer, out);
+	append_base64(buffer, field, texts, count);
+	return buffer->data + buffer->size;
 }
 
-static void put_missing(struct buffer *buffer, const struct field *field,
-			const struct procobsrv_missing *missing, size_t count)
+static void append_missing(struct buffer *buffer, const struct procobsrv_missing *missing,
+			   size_t count)
 {
-	if (missing == NULL || count == 0)
-		return;
-	put_key(buffer, field);
 	for (size_t at = 0; at < count; at++) {
 		buffer_append_text(buffer, at == 0 ? "[{\"field\":" : ",{\"field\":");
 		json_append_string(buffer, missing[at].field);
@@ -150,48 +174,37 @@ static void put_missing(struct buffer *buffer, const struct field *field,
 	buffer_append_character(buffer, ']');
 }
 
-static void put_field(struct buffer *buffer, const struct field *field, const void *object)
+static char *put_missing(struct buffer *buffer, char *out, const struct field *field,
+			 const void *object)
 {
-	size_t offset = field->offset;
+	const struct procobsrv_missing *missing = field_pointer(object, field->offset);
+	size_t count = field_count(field, object);
 
+	if (missing == NULL || count == 0)
+		return out;
+	store(buffer, write_key(out, field));
+	append_missing(buffer, missing, count);
+	return buffer->data + buffer->size;
+}
+
+/* A field of any type; there is room for a short one. */
+static inline char *put_field(struct buffer *buffer, char *out, const struct field *field,
+			      const void *object)
+{
 	switch ((enum field_type)field->type) {
-	case FIELD_U32:
-		put_unsigned(buffer, field, field_u32(object, offset));
-		break;
-	case FIELD_I32:
-		put_signed(buffer, field, (int32_t)field_u32(object, offset));
-		break;
-	case FIELD_U64:
-		put_unsigned(buffer, field, field_u64(object, offset));
-		break;
-	case FIELD_U64_STRING:
-		put_unsigned_string(buffer, field, field_u64(object, offset));
-		break;
-	case FIELD_BOOLEAN:
-		put_boolean(buffer, field, field_u32(object, offset) != 0);
-		break;
-	case FIELD_FLAG:
-		if ((field_u32(object, field->second_offset) & field->mask) != 0)
-			put_boolean(buffer, field, true);
-		break;
 	case FIELD_KIND:
-		put_text(buffer, field,
-			 procobsrv_kind_name((enum procobsrv_kind)field_u32(object, offset)));
-		break;
-	case FIELD_TIME:
-		put_time(buffer, field, (int64_t)field_u64(object, offset));
-		break;
+		return put_text(
+		    buffer, out, field,
+		    procobsrv_kind_name((enum procobsrv_kind)field_u32(object, field->offset)));
 	case FIELD_TEXT:
-		put_text(buffer, field, field_pointer(object, offset));
-		break;
+		return put_text(buffer, out, field, field_pointer(object, field->offset));
 	case FIELD_VECTOR:
-		put_vector(buffer, field, field_pointer(object, offset),
-			   field_count(field, object));
-		break;
+		return put_vector(buffer, out, field, field_pointer(object, field->offset),
+				  field_count(field, object));
 	case FIELD_MISSING:
-		put_missing(buffer, field, field_pointer(object, offset),
-			    field_count(field, object));
-		break;
+		return put_missing(buffer, out, field, object);
+	default:
+		return write_short_field(out, field, object);
 	}
 }
 
@@ -208,27 +221,15 @@ static void close_object(struct buffer *buffer, size_t first)
 	buffer_append_character(buffer, '}');
 }
 
-/* The members of a nested object, from `field` on; returns the field after them. */
-static const struct field *put_group(struct buffer *buffer, const struct field *field,
-				     const struct field *end, const void *object)
+/* Begins a nested object: ,"namespaces": */
+static char *write_group_key(char *out, const struct field *field)
 {
-	size_t begin = buffer->size;
+	size_t length = strcspn(field->name, ".");
 
-	buffer_append(buffer, ",\"", 2);
-	buffer_append(buffer, field->name, strcspn(field->name, "."));
-	buffer_append(buffer, "\":", 2);
-
-	size_t first = buffer->size;
-
-	for (; field < end && field->in_group; field++) {
-		if (field_is_present(field, object))
-			put_field(buffer, field, object);
-	}
-	if (buffer->size > first)
-		close_object(buffer, first);
-	else
-		buffer->size = begin;
-	return field;
+	memcpy(out, ",\"", 2);
+	memcpy(out + 2, field->name, length);
+	memcpy(out + 2 + length, "\":", 2);
+	return out + length + 4;
 }
 
 /* Every field of the section that the object has, each with a comma before it. */
@@ -236,16 +237,29 @@ static void put_fields(struct buffer *buffer, enum field_section section, const 
 {
 	const struct field *field = field_tables[section].fields;
 	const struct field *end = field + field_tables[section].count;
+	char *out = buffer->data + buffer->size;
+	size_t group = 0; /* where the members of a nested object begin; 0: not in one */
 
-	while (field < end) {
-		if (field->in_group) {
-			field = put_group(buffer, field, end, object);
-			continue;
+	for (; field < end; field++) {
+		if (group > 0 && !field->in_group) {
+			buffer->data[group] = '{';
+			*out++ = '}';
+			group = 0;
 		}
-		if (field_is_present(field, object))
-			put_field(buffer, field, object);
-		field++;
+		if (!field_is_present(field, object))
+			continue;
+		out = room(buffer, out, 2 * SHORT_FIELD_SIZE);
+		if (out == NULL)
+			return;
+		if (group == 0 && field->in_group) {
+			out = write_group_key(out, field);
+			group = (size_t)(out - buffer->data);
+		}
+		out = put_field(buffer, out, field, object);
+		if (out == NULL)
+			return;
 	}
+	store(buffer, out);
 }
 
 static void put_object(struct buffer *buffer, const char *key, enum field_section section,

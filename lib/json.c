@@ -107,45 +107,52 @@ static size_t append_character(struct buffer *buffer, const char *text, size_t s
 	return taken;
 }
 
-static bool append_rest(struct buffer *buffer, const char *text, size_t size)
+static void append_rest(struct buffer *buffer, const char *text, size_t size, bool *valid)
 {
-	bool valid = true;
-
 	while (size > 0) {
-		size_t taken = append_character(buffer, text, size, &valid);
+		size_t taken = append_character(buffer, text, size, valid);
 
 		text += taken;
 		size -= taken;
 		if (!buffer_reserve(buffer, size + 1))
-			return valid;
+			return;
 		taken = copy_plain(buffer->data + buffer->size, text, size);
 		buffer->size += taken;
 		text += taken;
 		size -= taken;
 	}
-	return valid;
+}
+
+char *json_write_string(struct buffer *buffer, char *out, const char *text, size_t size,
+			bool *valid)
+{
+	*out++ = '"';
+
+	size_t plain = copy_plain(out, text, size);
+
+	out += plain;
+	if (plain < size) {
+		buffer->size = (size_t)(out - buffer->data);
+		append_rest(buffer, text + plain, size - plain, valid);
+		if (!buffer_reserve(buffer, 1))
+			return NULL;
+		out = buffer->data + buffer->size;
+	}
+	*out++ = '"';
+	return out;
 }
 
 bool json_append_string(struct buffer *buffer, const char *text)
 {
 	size_t size = strlen(text);
 	bool valid = true;
+	char *out;
 
-	if (buffer->capacity - buffer->size < size + 2 && !buffer_reserve(buffer, size + 2))
+	if (!buffer_reserve(buffer, size + 2))
 		return true;
-	char *out = buffer->data + buffer->size;
-
-	*out++ = '"';
-	size_t plain = copy_plain(out, text, size);
-
-	if (plain == size) {
-		out[size] = '"';
-		buffer->size += size + 2;
-		return true;
-	}
-	buffer->size += plain + 1;
-	valid = append_rest(buffer, text + plain, size - plain);
-	buffer_append_character(buffer, '"');
+	out = json_write_string(buffer, buffer->data + buffer->size, text, size, &valid);
+	if (out != NULL)
+		buffer->size = (size_t)(out - buffer->data);
 	return valid;
 }
 

@@ -11,27 +11,31 @@
 
 extern const char text_digit_pairs[200]; /* "00" to "99" */
 
+static inline unsigned text_digit_count(uint64_t value)
+{
+	unsigned count = 1;
+
+	for (; value >= 10000; value /= 10000)
+		count += 4;
+	return count + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
 /* Writes `value` in decimal; returns the place after it. Inline: every event has a dozen. */
 static inline char *text_write_unsigned(char *out, uint64_t value)
 {
-	char digits[TEXT_NUMBER_SIZE];
-	char *first = digits + sizeof digits;
+	char *end = out + text_digit_count(value);
+	char *first = end;
 
 	while (value >= 100) {
 		first -= 2;
 		memcpy(first, text_digit_pairs + value % 100 * 2, 2);
 		value /= 100;
 	}
-	if (value >= 10) {
-		first -= 2;
-		memcpy(first, text_digit_pairs + value * 2, 2);
-	} else {
-		*--first = (char)('0' + value);
-	}
-
-	size_t size = (size_t)(digits + sizeof digits - first);
-	memcpy(out, first, size);
-	return out + size;
+	if (value >= 10)
+		memcpy(out, text_digit_pairs + value * 2, 2);
+	else
+		*out = (char)('0' + value);
+	return end;
 }
 
 /* Exactly `width` digits, with leading zeros; what does not fit is cut at the left. */
