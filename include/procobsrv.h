@@ -267,6 +267,9 @@ enum procobsrv_option_flag {
 					       stopped, instead of loading a private one */
 	PROCOBSRV_NO_SNAPSHOT = 1u << 2,    /* do not fill the table from the running system */
 	PROCOBSRV_NO_SPILL = 1u << 3,	    /* a full queue loses (and says so) rather than spill */
+	PROCOBSRV_ACKNOWLEDGE = 1u << 4,    /* with RESIDENT: what was delivered counts as safe only
+					       when procobsrv_acknowledge() says so, not when the
+					       handler returns */
 };
 
 /* How to stop. */
@@ -376,6 +379,14 @@ PROCOBSRV_API int procobsrv_find(struct procobsrv *monitor, uint32_t pid,
 PROCOBSRV_API int
 procobsrv_visit(struct procobsrv *monitor,
 		int (*visit)(const struct procobsrv_process *process, void *param), void *param);
+
+/*
+ * Says that this event and all before it are safe (written, sent, ...): a later reader of the
+ * resident observer goes on after it. Only with PROCOBSRV_ACKNOWLEDGE, else an error STATE; events
+ * of the monitor's present run only. Any thread.
+ */
+PROCOBSRV_API int procobsrv_acknowledge(struct procobsrv *monitor,
+					const struct procobsrv_event *event);
 
 /* Which backend observes ("bpf"), once started; before that what was asked for. Static text. */
 PROCOBSRV_API const char *procobsrv_backend(const struct procobsrv *monitor);

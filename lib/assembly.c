@@ -56,7 +56,7 @@ static struct buffer *buffer_of(struct assembly_slot *slot, uint32_t string)
 	}
 }
 
-void assembly_add(struct assembly *assembly, const struct record_view *view)
+void assembly_add(struct assembly *assembly, const struct record_view *view, uint64_t position)
 {
 	struct assembly_slot *slot = find_slot(assembly, view->header->cpu);
 
@@ -67,6 +67,8 @@ void assembly_add(struct assembly *assembly, const struct record_view *view)
 		reset(&slot->env);
 		slot->broken = false;
 		slot->number = view->header->number;
+		slot->position = position;
+		slot->open = true;
 	}
 
 	struct buffer *buffer = buffer_of(slot, view->chunk->string);
@@ -86,9 +88,23 @@ bool assembly_take(struct assembly *assembly, const struct record_header *header
 	*chunks = (struct image_chunks){0};
 	if (!slot || slot->number != header->number)
 		return true;
+	slot->open = false;
 	if (slot->broken)
 		return false;
 	chunks->argv = (struct record_bytes){slot->argv.data, slot->argv.size};
 	chunks->env = (struct record_bytes){slot->env.data, slot->env.size};
 	return true;
+}
+
+uint64_t assembly_oldest(const struct assembly *assembly, uint64_t position)
+{
+	uint64_t oldest = position;
+
+	for (size_t i = 0; i < assembly->count; i++) {
+		const struct assembly_slot *slot = &assembly->slots[i];
+		if (slot->open && slot->position < oldest &&
+		    position - slot->position < ASSEMBLY_PATIENCE)
+			oldest = slot->position;
+	}
+	return oldest;
 }

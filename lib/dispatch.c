@@ -328,7 +328,7 @@ void dispatch_record(struct dispatch *dispatch, uint64_t stream, const struct so
 		return;
 	}
 	if (view.chunk) {
-		assembly_add(&dispatch->assembly, &view);
+		assembly_add(&dispatch->assembly, &view, record->position);
 		return;
 	}
 	if (view.gap) {

@@ -60,6 +60,7 @@ struct dispatch {
 	struct record_gap unsaid; /* losses of our own for which there was no memory to tell */
 	uint64_t stream;
 	uint64_t position; /* of the record that is being dealt with */
+	uint64_t resume;   /* after it */
 
 	/* While a resync waits: who has exited since its snapshot began. */
 	bool note_exits;

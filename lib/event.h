@@ -14,7 +14,8 @@ struct event {
 	atomic_uint references;
 	struct event *next; /* while it waits to be fetched */
 	char cursor[EVENT_CURSOR_SIZE];
-	void *block; /* memory of the attempt's strings */
+	uint64_t resume; /* position where a reader goes on after it */
+	void *block;	 /* memory of the attempt's strings */
 	union {
 		struct procobsrv_exit exit;
 		struct procobsrv_attempt attempt;

@@ -7,10 +7,12 @@
  *	taker.c		one step of taking: dispatch, idle checks, resync
  *	monitor.c	the public calls: open, start, stop, wait, close
  *	inquiry.c	the public calls that only look: statistics, find, visit
+ *	reader.c	what reading the resident observer needs besides
  */
 #ifndef PROCOBSRV_LIB_MONITOR_H
 #define PROCOBSRV_LIB_MONITOR_H
 
+#include "checkpoint.h"
 #include "dispatch.h"
 #include "error.h"
 #include "os.h"
@@ -66,7 +68,9 @@ struct procobsrv {
 	const struct source_operations *operations;
 	struct source *source;			  /* NULL: not open */
 	struct source_statistics last_statistics; /* of the source, when it was closed */
-	uint64_t baseline_number; /* sum of the kernel's numbers when this run began */
+	uint64_t acknowledged;	       /* reading the resident observer: before this all is safe */
+	struct checkpoint *checkpoint; /* the taker's; NULL: none */
+	uint64_t baseline_number;      /* sum of the kernel's numbers when this run began */
 
 	pthread_t listener;
 	bool listener_runs; /* is to be joined */

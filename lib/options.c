@@ -8,7 +8,8 @@
 #define QUEUE_SIZE_LEAST   (1u << 16)
 #define SPILL_SIZE_DEFAULT (1u << 30)
 #define FLAGS_KNOWN                                                                                \
-	(PROCOBSRV_KERNEL_THREADS | PROCOBSRV_RESIDENT | PROCOBSRV_NO_SNAPSHOT | PROCOBSRV_NO_SPILL)
+	(PROCOBSRV_KERNEL_THREADS | PROCOBSRV_RESIDENT | PROCOBSRV_NO_SNAPSHOT |                   \
+	 PROCOBSRV_NO_SPILL | PROCOBSRV_ACKNOWLEDGE)
 #define BACKENDS_MAX 8
 
 const struct source_operations *options_backend(const char *name)

@@ -166,6 +166,7 @@ int report_record(struct dispatch *dispatch, enum procobsrv_kind kind,
 		return 0;
 	}
 	count(&counters->delivered, 1);
+	event->resume = assembly_oldest(&dispatch->assembly, dispatch->resume);
 	dispatch->deliver(event, dispatch->param);
 	return 0;
 }
@@ -208,6 +209,8 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 	/* No two of one reader are made in the same nanosecond. */
 	event_set_cursor(event, dispatch->stream, dispatch->position,
 			 flags & PROCOBSRV_EVENT_SYNTHETIC ? 'r' : 'x', public->boot_ns);
+	/* The record that it came with may still be dealt with. */
+	event->resume = dispatch->position;
 	if (matches(dispatch, event))
 		dispatch->deliver(event, dispatch->param);
 	else
@@ -287,6 +290,7 @@ bool report_lost(struct dispatch *dispatch, const struct record_gap *gap)
 	    .to_ns = wall_of(dispatch, gap->to_ns),
 	};
 	event_set_cursor(event, dispatch->stream, dispatch->position, 'l', before + 1);
+	event->resume = dispatch->position;
 	if (dispatch->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
 		dispatch->deliver(event, dispatch->param);
 	else

@@ -2,6 +2,8 @@
 /* Takes from the queue and makes events: on the dispatcher thread, or in procobsrv_next(). */
 #include "monitor.h"
 
+#include "reader.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,11 +107,42 @@ static int fill_table(struct procobsrv *monitor)
 	return error;
 }
 
+/* Everything in the table, for who wants to be told what existed. */
+static int list_existing(struct procobsrv *monitor)
+{
+	const struct process_table *table = &monitor->dispatch.table;
+
+	monitor->existing = calloc(table->count + 1, sizeof *monitor->existing);
+	if (!monitor->existing)
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the process table");
+	for (size_t i = 0; i < table->capacity; i++)
+		if (table->entries[i].pid)
+			monitor->existing[monitor->existing_count++] =
+			    procobsrv_process_ref(table->entries[i].process);
+	return 0;
+}
+
+/* The table is taken over from the last reader; only without that from the running system. */
+static int prepare_resident(struct procobsrv *monitor)
+{
+	int error = reader_take_over(monitor);
+
+	if (!error)
+		error = list_existing(monitor);
+	else if (monitor->checkpoint)
+		error = fill_table(monitor);
+	if (!error)
+		error = reader_begin(monitor, monitor->acknowledged);
+	return error;
+}
+
 int taker_prepare(struct procobsrv *monitor)
 {
 	int error = 0;
 
-	if (!(monitor->options.flags & PROCOBSRV_NO_SNAPSHOT))
+	if (monitor->options.source.resident)
+		error = prepare_resident(monitor);
+	else if (!(monitor->options.flags & PROCOBSRV_NO_SNAPSHOT))
 		error = fill_table(monitor);
 	if (!error && monitor->options.source.root_pid)
 		dispatch_mark_root(&monitor->dispatch);
@@ -219,13 +252,18 @@ static int take_queued(struct procobsrv *monitor, int timeout_ms)
 		return error;
 
 	dispatch_sample_clock(&monitor->dispatch);
+	bool resident = monitor->options.source.resident;
+	if (resident)
+		reader_before_batch(monitor, &batch);
 	for (size_t i = 0; i < batch.count; i++) {
+		monitor->dispatch.resume =
+		    i + 1 < batch.count ? batch.records[i + 1].position : batch.resume;
 		dispatch_record(&monitor->dispatch, batch.stream, &batch.records[i]);
 		if (monitor_discards(monitor))
 			return 0;
 	}
-	if (monitor->options.source.resident)
-		monitor->operations->release(monitor->source, batch.resume);
+	if (resident)
+		reader_after_batch(monitor, &batch);
 	conclude_resync(monitor, batch.resume);
 	begin_resync(monitor);
 	return 0;
@@ -248,6 +286,7 @@ void taker_clear(struct procobsrv *monitor)
 	monitor->existing_count = monitor->existing_next = 0;
 	free_held(&monitor->held);
 	resync_free(&monitor->resync);
+	reader_end(monitor);
 	while (monitor->ready_first) {
 		struct event *event = monitor->ready_first;
 		monitor->ready_first = event->next;

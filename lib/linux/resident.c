@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "resident.h"
+
+const char *resident_directory(void)
+{
+	return "/run/procobsrv";
+}

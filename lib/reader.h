@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading the resident observer: taking over where the last reader stopped, keeping the checkpoint
+ * for the next one, and giving room back only for what is safe.
+ */
+#ifndef PROCOBSRV_LIB_READER_H
+#define PROCOBSRV_LIB_READER_H
+
+#include "monitor.h"
+
+/* Fills table and numbers from the checkpoint. NOT_FOUND or CORRUPT: take a snapshot instead. */
+int reader_take_over(struct procobsrv *monitor);
+/* The table stands at `position`: writes the checkpoint for whoever comes next. */
+int reader_begin(struct procobsrv *monitor, uint64_t position);
+/* Before a batch is dealt with, and after it. */
+void reader_before_batch(struct procobsrv *monitor, const struct queue_batch *batch);
+void reader_after_batch(struct procobsrv *monitor, const struct queue_batch *batch);
+void reader_end(struct procobsrv *monitor);
+
+#endif
