@@ -29,7 +29,7 @@ watch: deps-run build
 	@tools/as-root $(BUILD)/consctl/consctl watch
 
 test: deps-test build build-fuzz
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/run-tests $(BUILD):unit $(BUILD):examples $(BUILD):live \
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/run-tests $(BUILD):unit $(BUILD):docs $(BUILD):examples $(BUILD):live \
 		build-fuzz:fuzz
 
 bench: deps-bench build
