@@ -212,9 +212,11 @@ static const char *unified_hierarchy(void)
 
 const char *live_cgroup(void)
 {
-	static char path[2 * PATH_MAX];
+	static char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/procobsrv-live-%d", unified_hierarchy(), (int)getpid());
+	EXPECT(snprintf(path, sizeof(path), "%s/procobsrv-live-%d", unified_hierarchy(),
+			(int)getpid()) < PATH_MAX,
+	       "the path of a cgroup is too long");
 	EXPECT(!mkdir(path, 0755), "%s: %s", path, strerror(errno));
 	live_remove_later(path);
 	return path;

@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# run: the command's status, its tree and none else, signals, what is left behind.
+. "$(dirname "$0")/tap.sh"
+
+try "$consctl" run -j true
+check 'true: 0' ended_with 0
+try "$consctl" run -j false
+check 'false: 1' ended_with 1
+try "$consctl" run -j sh -c 'exit 42'
+check 'exit 42: 42' ended_with 42
+# shellcheck disable=SC2016
+try "$consctl" run -j sh -c 'kill -9 $$'
+check 'killed: 137' ended_with 137
+try "$consctl" run -j -- no-such-program-anywhere
+check 'no such program: 127' ended_with 127
+check 'no such program: said' err "cannot run 'no-such-program-anywhere'"
+try "$consctl" run -j -- /etc/passwd
+check 'no program: 126' ended_with 126
+try "$consctl" run -j --output "$work/none/file" true
+check 'unwritable output: 125' ended_with 125
+try "$consctl" run -j --output /dev/full true
+check 'full disk: 125' ended_with 125
+check 'full disk: said' err 'No space left'
+try sh -c "'$consctl' run -j sh -c 'exit 5' | true"
+check 'closed pipe: no complaint' err_lines 2
+
+tag=cli-run-$$
+env true "$tag-before"
+env sleep 30 &
+stranger=$!
+try "$consctl" run -j -o "$work/file" -- sh -c "env true $tag; (sleep 0.5; env true $tag-orphan) & exit 3"
+kill "$stranger"
+check 'tree: status of the command' ended_with 3
+check 'tree: a process of it' grep -q "\"argv\":\[\"true\",\"$tag\"\]" "$work/file"
+check 'tree: an orphan of it' grep -q "\"argv\":\[\"true\",\"$tag-orphan\"\]" "$work/file"
+check 'tree: as many ends as starts' [ "$(grep -c '"kind":"start"' "$work/file")" -eq "$(grep -c '"kind":"exit"' "$work/file")" ]
+check 'tree: nothing of what ran before' sh -c "! grep -q '$tag-before' '$work/file'"
+try "$consctl" verify "$work/file"
+check 'tree: verify finds it complete' ended_with 0
+
+"$consctl" run -j -o "$work/other" -- sh -c "sleep 1; env true $tag-other" >/dev/null 2>&1 &
+other=$!
+try "$consctl" run -j -o "$work/mine" -- sh -c "sleep 1; env true $tag-mine"
+wait "$other"
+check 'two at once: mine is mine' grep -q "$tag-mine" "$work/mine"
+check 'two at once: the other is not' sh -c "! grep -q '$tag-other' '$work/mine'"
+check 'two at once: nor the other way round' sh -c "! grep -q '$tag-mine' '$work/other'"
+
+begin=$(date +%s)
+try "$consctl" run -j --wait command -- sh -c 'sleep 20 & exit 4'
+check '--wait command: its status' ended_with 4
+check '--wait command: at once' [ $(($(date +%s) - begin)) -lt 10 ]
+check '--wait command: what it left still runs' sh -c "pgrep -f '^sleep 20$'"
+pkill -f '^sleep 20$'
+
+: >"$work/err"
+start run -j -- sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
+wait_for "$work/out" '^ready$'
+kill -TERM "$pid"
+finish
+check 'SIGTERM: forwarded, the status is what the command made of it' ended_with 9
+start run -j -- sleep 30
+sleep 0.2
+kill -INT "$pid"
+finish
+check 'SIGINT: forwarded' ended_with 130
+check 'SIGINT: the last line' err '^observed '
+start run -j -- sh -c 'sleep 30 & exit 0'
+sleep 0.5
+kill -TERM "$pid"
+finish
+check 'SIGTERM when only the tree is left: ends' ended_with 0
+pkill -f '^sleep 30$'
+
+# The command finds signals, descriptors and its input as without consctl.
+try "$consctl" run -o "$work/text" -- sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/self/fd | wc -l'
+cp "$work/out" "$work/with"
+try sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/self/fd | wc -l'
+check 'the command finds signals and descriptors as without' cmp "$work/out" "$work/with"
+echo hello >"$work/in"
+status=0
+"$consctl" run -o "$work/text" -- cat <"$work/in" >"$work/out" 2>"$work/err" || status=$?
+check 'the command reads our input' out '^hello$'
+check 'run in text: lines for people' grep -Eq ' exec +[0-9]+ .* cat$' "$work/text"
+
+done_testing

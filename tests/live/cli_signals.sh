@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Signals end watch cleanly; several watchers do not disturb each other; nothing stays loaded.
+. "$(dirname "$0")/tap.sh"
+
+summary='^observed [0-9]+ delivered [0-9]+ filtered [0-9]+ lost [0-9]+$'
+# Other programs on the machine come and go; ours are known by their names.
+loaded() { bpftool prog show 2>/dev/null | grep -cE ' name (observe_|tell_existing)'; }
+
+if ! command -v bpftool >/dev/null; then
+	echo 'Bail out! bpftool is missing'
+	exit 1
+fi
+before=$(loaded)
+
+for signal in TERM INT HUP; do
+	start watch
+	env true
+	kill -"$signal" "$pid"
+	finish
+	check "SIG$signal: status 0" ended_with 0
+	check "SIG$signal: the last line" sh -c "tail -1 '$work/err' | grep -Eq '$summary'"
+	check "SIG$signal: two lines on standard error" err_lines 2
+done
+
+: >"$work/err"
+nohup "$consctl" watch --duration 1 >"$work/out" 2>"$work/err" </dev/null &
+pid=$!
+wait_for "$work/err" '^watching '
+kill -HUP "$pid"
+sleep 0.2
+check 'nohup: SIGHUP does not end it' kill -0 "$pid"
+finish
+check 'nohup: ends with 0 in time' ended_with 0
+
+start watch -j
+first=$pid
+cp "$work/err" "$work/err1"
+"$consctl" watch -j >"$work/out2" 2>"$work/err2" </dev/null &
+second=$!
+wait_for "$work/err2" '^watching '
+check 'two at once: both are loaded' [ "$(loaded)" -ge $((before + 2)) ]
+tag=cli-signals-$$
+env true "$tag"
+wait_for "$work/out" "\"argv\":\\[\"true\",\"$tag\"\\]"
+kill -TERM "$first"
+pid=$first
+finish
+check 'two at once: the first ends with 0' ended_with 0
+env true "$tag-later"
+check 'two at once: the second goes on' wait_for "$work/out2" "\"$tag-later\""
+kill -TERM "$second"
+pid=$second
+finish
+check 'two at once: the second ends with 0' ended_with 0
+for file in out out2; do
+	check "two at once: $file saw the start once" [ "$(grep -c "\"argv\":\\[\"true\",\"$tag\"\\].*" "$work/$file")" -ge 1 ]
+	try "$consctl" verify "$work/$file"
+	check "two at once: $file is complete" ended_with 0
+done
+
+start watch
+kill -KILL "$pid"
+finish
+check 'SIGKILL: ends so' ended_with 137
+
+# Reading nothing keeps the writer waiting: the first signal waits for it, a later one does not.
+mkfifo "$work/fifo"
+exec 3<>"$work/fifo"
+: >"$work/err"
+"$consctl" watch -j --kinds existing,exec --kernel-threads >"$work/fifo" 2>"$work/err" </dev/null &
+pid=$!
+wait_for "$work/err" '^watching '
+number=0
+while [ "$number" -lt 200 ]; do
+	env true "$(printf '%02000d' 0)"
+	number=$((number + 1))
+done
+kill -TERM "$pid"
+sleep 1.5
+check 'a writer that waits: the first signal waits with it' kill -0 "$pid"
+kill -TERM "$pid"
+check 'a writer that waits: the second ends it' gone "$pid"
+exec 3>&-
+finish
+
+sleep 0.3
+check 'nothing stays loaded' [ "$(loaded)" -eq "$before" ]
+
+done_testing
