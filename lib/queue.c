@@ -61,17 +61,14 @@ static bool anything_to_take(const struct queue *queue)
 	       queue->tail->count > queue->tail->taken || queue->drops.events > 0;
 }
 
+/*
+ * Without a memory of what it is: whoever lent us the event may set and clear it as well.
+ */
 void queue_update_readable(struct queue *queue)
 {
-	bool set;
-
 	if (!queue->readable)
 		return;
-	set = anything_to_take(queue) || queue->ended;
-	if (set == queue->readable_set)
-		return;
-	queue->readable_set = set;
-	if (set)
+	if (anything_to_take(queue) || queue->ended)
 		os_event_set(queue->readable);
 	else
 		os_event_clear(queue->readable);
@@ -82,7 +79,8 @@ void queue_unlock_and_wake(struct queue *queue)
 	bool wake = queue->taker_waits;
 
 	queue->taker_waits = false;
-	queue_update_readable(queue);
+	if (queue->readable && (anything_to_take(queue) || queue->ended))
+		os_event_set(queue->readable);
 	pthread_mutex_unlock(&queue->lock);
 	if (wake)
 		pthread_cond_signal(&queue->taker);
@@ -174,6 +172,7 @@ void queue_statistics(struct queue *queue, struct queue_statistics *statistics)
 	statistics->memory_peak = queue->memory_peak;
 	statistics->lost = queue->lost;
 	statistics->records = queue->appended - taken;
+	statistics->waiting = anything_to_take(queue);
 	pthread_mutex_unlock(&queue->lock);
 	if (queue->spill) {
 		statistics->spill_used = spill_used(queue->spill);

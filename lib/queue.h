@@ -32,6 +32,7 @@ struct queue_statistics {
 	uint64_t spill_total;
 	uint64_t records; /* in it now: events, not chunks */
 	uint64_t lost;	  /* given up: events, not chunks */
+	bool waiting;	  /* a take would give something, if only chunks or a gap */
 };
 
 /* What a take lends: an array of records, valid until the next queue_take() or queue_destroy(). */

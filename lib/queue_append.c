@@ -8,7 +8,7 @@
 
 #define GAP_NEED SEGMENT_NEED(sizeof(struct drops_record))
 
-/* Gives a record up. Without the lock. */
+/* Gives a record up. With the lock. */
 static void drop(struct queue *queue, uint64_t stream, const struct source_record *record,
 		 int error)
 {
@@ -21,7 +21,6 @@ static void drop(struct queue *queue, uint64_t stream, const struct source_recor
 		queue->any_broken = true;
 		return;
 	}
-	pthread_mutex_lock(&queue->lock);
 	queue->dropping = true;
 	if (drops->events == 0) {
 		bool disk = queue->spill && error != EMSGSIZE;
@@ -36,7 +35,6 @@ static void drop(struct queue *queue, uint64_t stream, const struct source_recor
 		drops->resume = record->position;
 	drops_add(drops, header, record->size);
 	queue->lost += whole_header && drops_is_event(header->kind);
-	pthread_mutex_unlock(&queue->lock);
 }
 
 /* Puts what was dropped, if anything, as a gap at the end of the tail. With the lock. */
@@ -108,23 +106,15 @@ static int spill_tail(struct queue *queue, uint64_t resume, struct spill_file **
 	return error;
 }
 
-/*
- * The tail is full, or holds another stream, or drops may have to be told: makes a tail that takes
- * `need` bytes of `stream`. 0, or an errno why there is no room. Without the lock.
- */
-static int make_room(struct queue *queue, uint64_t stream, uint64_t position, size_t need)
+/* Makes the tail one that takes `need` bytes of `stream`. 0, or an errno why not. With the lock. */
+static int advance_tail(struct queue *queue, uint64_t stream, uint64_t position, size_t need,
+			struct spill_file **finished)
 {
 	struct segment *tail = queue->tail;
 	struct drops *drops = &queue->drops;
-	struct spill_file *finished = NULL;
-	int error = 0;
+	uint64_t resume = tail_resume(queue, stream, position);
+	int error = ENOBUFS;
 
-	pthread_mutex_lock(&queue->lock);
-	if (tail->filled > 0)
-		tail->resume =
-		    tail_resume(queue, stream, drops->events ? drops->position : position);
-	tail->count = tail->filled;
-	queue->appended = queue->accepted;
 	if (tail->taken == tail->filled && tail != queue->lent) {
 		segment_reset(tail);
 		if (drops->events && drops->stream != stream) {
@@ -132,44 +122,73 @@ static int make_room(struct queue *queue, uint64_t stream, uint64_t position, si
 			drops->position = position;
 		}
 		place_gap(queue);
-	} else if (tail->stream == stream && segment_room(tail) >= need + 2 * GAP_NEED) {
-		place_gap(queue);
-	} else {
-		uint64_t resume = tail_resume(queue, stream, position);
-
-		error = ENOBUFS;
-		if (!queue->spill || !spill_holds(queue->spill))
-			error = push_tail(queue, resume);
-		if (error && queue->spill && tail != queue->lent)
-			error = spill_tail(queue, resume, &finished);
+		return 0;
 	}
-	if (!error) {
+	if (tail->stream == stream && segment_room(tail) >= need + 2 * GAP_NEED) {
+		place_gap(queue);
+		return 0;
+	}
+	if (!queue->spill || !spill_holds(queue->spill))
+		error = push_tail(queue, resume);
+	if (error && queue->spill && tail != queue->lent)
+		error = spill_tail(queue, resume, finished);
+	return error;
+}
+
+/*
+ * The tail is full, or holds another stream, or drops may have to be told: makes room for the
+ * record, or gives it up and returns false. Without the lock.
+ */
+static bool make_room(struct queue *queue, uint64_t stream, const struct source_record *record)
+{
+	struct segment *tail = queue->tail;
+	struct drops *drops = &queue->drops;
+	struct spill_file *finished = NULL;
+	int error;
+
+	pthread_mutex_lock(&queue->lock);
+	if (tail->filled > 0)
+		tail->resume =
+		    tail_resume(queue, stream, drops->events ? drops->position : record->position);
+	tail->count = tail->filled;
+	queue->appended = queue->accepted;
+	error =
+	    advance_tail(queue, stream, record->position, SEGMENT_NEED(record->size), &finished);
+	if (error) {
+		/* Under the same lock, lest the taker takes the gap that this belongs to. */
+		drop(queue, stream, record, error);
+	} else {
 		queue->dropping = false;
 		if (queue->tail->filled == 0)
 			queue->tail->stream = stream;
 	}
 	queue_unlock_and_wake(queue);
 	spill_remove(queue->spill, finished);
-	return error;
+	return error == 0;
 }
 
-/* Copies a record into the tail. 0 or an errno why not. Without the lock. */
-static int accept_record(struct queue *queue, uint64_t stream, const struct source_record *record)
+/* Copies a record into the tail, or gives it up. Without the lock. */
+static void append_record(struct queue *queue, uint64_t stream, const struct source_record *record)
 {
-	size_t need = SEGMENT_NEED(record->size);
+	const struct record_header *header = record->data;
 	int error = 0;
 
-	if (record->size < sizeof(struct record_header) || record->size > RECORD_SIZE_MAX)
-		return EMSGSIZE;
-	if (queue->any_broken)
-		error = drops_broken_error(queue->broken, record->data);
-	if (!error && (queue->dropping || queue->tail->stream != stream ||
-		       segment_room(queue->tail) < need + GAP_NEED))
-		error = make_room(queue, stream, record->position, need);
-	if (error)
-		return error;
+	if (record->size < sizeof(*header) || record->size > RECORD_SIZE_MAX)
+		error = EMSGSIZE;
+	else if (queue->any_broken)
+		error = drops_broken_error(queue->broken, header);
+	if (error) {
+		pthread_mutex_lock(&queue->lock);
+		drop(queue, stream, record, error);
+		pthread_mutex_unlock(&queue->lock);
+		return;
+	}
+	if (queue->dropping || queue->tail->stream != stream ||
+	    segment_room(queue->tail) < SEGMENT_NEED(record->size) + GAP_NEED)
+		if (!make_room(queue, stream, record))
+			return;
 	segment_put(queue->tail, record->data, record->size, record->position);
-	return 0;
+	queue->accepted += drops_is_event(header->kind);
 }
 
 void queue_append(struct queue *queue, const struct source_batch *batch)
@@ -177,16 +196,8 @@ void queue_append(struct queue *queue, const struct source_batch *batch)
 	struct drops *drops = &queue->drops;
 	struct segment *tail;
 
-	for (size_t i = 0; i < batch->count; i++) {
-		const struct source_record *record = &batch->records[i];
-		int error = accept_record(queue, batch->stream, record);
-
-		if (error)
-			drop(queue, batch->stream, record, error);
-		else
-			queue->accepted +=
-			    drops_is_event(((const struct record_header *)record->data)->kind);
-	}
+	for (size_t i = 0; i < batch->count; i++)
+		append_record(queue, batch->stream, &batch->records[i]);
 	pthread_mutex_lock(&queue->lock);
 	tail = queue->tail;
 	if (drops->events && drops->stream == batch->stream)

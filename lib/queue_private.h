@@ -54,7 +54,7 @@ struct queue {
 	uint64_t position;
 	unsigned position_waiters;
 	bool tail_writing; /* the tail is on its way to disk: not to be taken from */
-	bool taker_waits, woken, ended, readable_set;
+	bool taker_waits, woken, ended;
 	uint64_t lost;
 	uint64_t appended; /* events that were published */
 
