@@ -41,6 +41,8 @@ void *arena_add(struct arena *arena, size_t size)
 
 void arena_consume(struct arena *arena, size_t size)
 {
+	if (!size)
+		return;
 	memmove(arena->data, arena->data + size, arena->size - size);
 	arena->size -= size;
 }

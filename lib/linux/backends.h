@@ -6,5 +6,8 @@
 #include "source.h"
 
 extern const struct source_operations bpf_source_operations;
+extern const struct source_operations connector_source_operations;
+extern const struct source_operations ptrace_source_operations;
+extern const struct source_operations proc_source_operations;
 
 #endif

@@ -191,42 +191,52 @@ static void feed_fork(struct connector_events *events, const struct connector_ev
 
 /* ---- exec ---- */
 
-/* Reads the program from /proc, if the process is still there; updates the entry's body. */
-static bool read_program(struct connector_events *events, struct connector_process *entry)
+/* Takes what /proc tells of the process into its entry, as of this event. */
+static void update_body(struct connector_events *events, struct connector_process *entry,
+			const struct proc_process *read, bool status_told)
 {
 	struct record_body *body = &entry->body;
-	struct proc_process process;
-	bool told = false;
-	int directory = proc_process_open(body->process.pid);
+	struct record_body before = *body;
 
-	if (directory < 0)
-		return false;
-	proc_image_read(directory, &events->image_options, &events->image);
-	if (proc_process_read(directory, &process) &&
-	    same_start(entry, process.body.process.start_ns) &&
-	    !(process.body.process_flags & RECORD_PROCESS_EXITING)) {
-		struct record_credentials known = body->credentials;
-		bool keep = !(body->process_flags & RECORD_PROCESS_NO_CREDENTIALS);
-
-		process.body.process.start_ns = body->process.start_ns;
-		process.body.parent =
-		    process.body.parent.pid == body->parent.pid
-			? body->parent
-			: connector_events_identity(events, process.body.parent.pid);
-		process.body.exec_id = body->exec_id;
-		*body = process.body;
-		entry->layout = process.layout;
+	*body = read->body;
+	body->process.start_ns = before.process.start_ns;
+	body->process.ns_pid = status_told ? read->body.process.ns_pid : before.process.ns_pid;
+	body->exec_id = before.exec_id;
+	body->parent = read->body.parent.pid == before.parent.pid
+			   ? before.parent
+			   : connector_events_identity(events, read->body.parent.pid);
+	entry->layout = read->layout;
+	if (!status_told) {
+		body->credentials = before.credentials;
+		body->process_flags |= before.process_flags & RECORD_PROCESS_NO_CREDENTIALS;
+	} else if (!(before.process_flags & RECORD_PROCESS_NO_CREDENTIALS)) {
 		/* /proc may already tell of what the program did after; events are in order. */
-		if (keep) {
-			body->credentials.uid = known.uid;
-			body->credentials.gid = known.gid;
-			body->credentials.euid = known.euid;
-			body->credentials.egid = known.egid;
-		}
-		told = true;
+		body->credentials.uid = before.credentials.uid;
+		body->credentials.gid = before.credentials.gid;
+		body->credentials.euid = before.credentials.euid;
+		body->credentials.egid = before.credentials.egid;
 	}
-	close(directory);
-	return told;
+	body->process_flags &= ~(uint32_t)RECORD_PROCESS_EXITING;
+}
+
+/* Reads the program from /proc, as far as the process is still there; updates the entry's body. */
+static bool read_program(struct connector_events *events, struct connector_process *entry)
+{
+	struct proc_process process = {0};
+	int directory = proc_process_open(entry->body.process.pid);
+	bool there = directory >= 0 && proc_process_read_stat(directory, &process) &&
+		     same_start(entry, process.body.process.start_ns);
+
+	if (there) {
+		proc_image_read(directory, &events->image_options, &events->image);
+		bool status_told = proc_process_read_status(directory, &process);
+		proc_process_read_audit(directory, &process);
+		update_body(events, entry, &process, status_told);
+		proc_image_mark_privileges(&events->image, &entry->body.credentials);
+	}
+	if (directory >= 0)
+		close(directory);
+	return there;
 }
 
 static void feed_exec(struct connector_events *events, const struct connector_event *event)

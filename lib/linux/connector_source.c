@@ -3,8 +3,8 @@
  * The source "connector": the kernel's process events connector (CONFIG_PROC_EVENTS), for kernels
  * without BTF and where eBPF is refused. Why it is built so: docs/decisions/020-connector.md.
  */
+#include "backends.h"
 #include "connector_events.h"
-
 #include "error.h"
 #include "os.h"
 
@@ -365,7 +365,7 @@ static const char *connector_limits(struct source *source)
 	return source->limits;
 }
 
-const struct source_operations connector_source = {
+const struct source_operations connector_source_operations = {
     .name = "connector",
     .open = connector_open,
     .drain = connector_drain,

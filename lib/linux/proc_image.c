@@ -76,6 +76,9 @@ static void read_exe(int directory, struct proc_image *image, const char *root, 
 	if (!fstatat(directory, "exe", &status, 0)) {
 		image->image.exe_device = status.st_dev;
 		image->image.exe_inode = status.st_ino;
+		image->exe_mode = status.st_mode;
+		image->exe_uid = status.st_uid;
+		image->exe_gid = status.st_gid;
 		/* A file that has a name may itself be called "x (deleted)". */
 		if (status.st_nlink == 0 && remove_end(image->exe, &length, DELETED_MARK))
 			image->image.flags |= RECORD_IMAGE_DELETED;
@@ -265,6 +268,7 @@ void proc_image_read(int directory, const struct proc_image_options *options,
 
 	memset(&image->image, 0, sizeof image->image);
 	memset(image->strings, 0, sizeof image->strings);
+	image->exe_mode = 0;
 	/* What is gone first is read first. */
 	read_exe(directory, image, root, root_length > 0 ? (size_t)root_length : 0);
 	read_vector(directory, "cmdline", options->max_args, &image->argv, image,
@@ -277,6 +281,17 @@ void proc_image_read(int directory, const struct proc_image_options *options,
 	if (options->invocation && read_filename(directory, image))
 		find_interpreter(directory, image);
 	read_namespaces(directory, &image->image);
+}
+
+void proc_image_mark_privileges(struct proc_image *image,
+				const struct record_credentials *credentials)
+{
+	if (image->exe_mode & S_ISUID && credentials->uid != credentials->euid &&
+	    credentials->euid == image->exe_uid)
+		image->image.flags |= RECORD_IMAGE_SETUID;
+	if (image->exe_mode & S_ISGID && credentials->gid != credentials->egid &&
+	    credentials->egid == image->exe_gid)
+		image->image.flags |= RECORD_IMAGE_SETGID;
 }
 
 void proc_image_too_late(struct proc_image *image, bool env)

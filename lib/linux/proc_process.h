@@ -72,11 +72,17 @@ struct proc_image {
 	char cwd[PATH_MAX];
 	char filename[PATH_MAX];
 	char interpreter[256];
+	uint32_t exe_mode; /* of the program's file, as st_mode; 0: not known */
+	uint32_t exe_uid;
+	uint32_t exe_gid;
 };
 
 /* Fills the image; what cannot be read is named as missing, with the reason. */
 void proc_image_read(int directory, const struct proc_image_options *options,
 		     struct proc_image *image);
+/* Marks setuid and setgid programs: what the process's ids became by the file's bits. */
+void proc_image_mark_privileges(struct proc_image *image,
+				const struct record_credentials *credentials);
 /* An image that says of each string that it came too late. */
 void proc_image_too_late(struct proc_image *image, bool env);
 void proc_image_free(struct proc_image *image);

@@ -4,6 +4,7 @@
  * now and then and tells the differences. What lives shorter than that is missed, and limits() says
  * so; of who is gone only that it is gone is known, unless it was met as a zombie.
  */
+#include "backends.h"
 #include "error.h"
 #include "os.h"
 #include "pid_table.h"
@@ -445,7 +446,7 @@ static const char *proc_limits(struct source *source)
 	return source->limits;
 }
 
-const struct source_operations proc_source = {
+const struct source_operations proc_source_operations = {
     .name = "proc",
     .open = proc_open,
     .drain = proc_drain,
