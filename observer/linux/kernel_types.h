@@ -81,6 +81,16 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	unsigned char d_iname[32];
+};
+
+union shortname_store {
+	unsigned char string[40];
+};
+
+/* d_iname was renamed in 6.15. */
+struct dentry___shortname {
+	union shortname_store d_shortname;
 };
 
 struct vfsmount {

@@ -128,22 +128,95 @@ static long walk_step_callback(uint32_t index, struct strings *strings)
 }
 #endif
 
-/* `root` and `place` are copies of a struct path. */
-static __always_inline uint32_t append_path(struct strings *strings, enum record_string string,
-					    const struct path_place *place,
-					    const struct path_place *root)
-{
-	uint32_t to_mount = bpf_core_field_offset(struct mount, mnt);
-	struct path_walk *walk = &strings->scratch->walk;
-	uint64_t start = strings->end;
+#define MAX_TYPED_COMPONENTS 12
+#define INLINE_NAME_ROOM     32 /* the least that a dentry has */
 
-	walk->start = start;
-	walk->end = start;
-	walk->result = WALK_NOT_DONE;
-	walk->dentry = place->dentry;
-	walk->root_dentry = root->dentry;
-	walk->root_mount = root->mount_point - to_mount;
-	walk_enter_mount(walk, place->mount_point - to_mount);
+/* Where a dentry keeps a short name; NULL: this kernel has it elsewhere. */
+static __always_inline const void *inline_name(const struct dentry *dentry)
+{
+	const struct dentry___shortname *renamed = (const void *)dentry;
+
+	if (bpf_core_field_exists(renamed->d_shortname))
+		return &renamed->d_shortname;
+	if (bpf_core_field_exists(dentry->d_iname))
+		return &dentry->d_iname;
+	return NULL;
+}
+
+/* Appends a name: a short one by plain loads, which beats calling a helper. */
+static __always_inline bool append_name(struct scratch *scratch, struct path_walk *walk,
+					const struct dentry *dentry)
+{
+	uint64_t end = *(volatile uint64_t *)&walk->end; /* forgets its bounds */
+	uint64_t length = dentry->d_name.len;
+	const void *name = dentry->d_name.name;
+	const uint64_t *words = inline_name(dentry);
+
+	if (length > COMPONENT_ROOM - 1)
+		length = COMPONENT_ROOM - 1;
+	if (end - walk->start + length + 1 > PATH_TAKEN || end > STRINGS_ROOM - COMPONENT_ROOM) {
+		walk->result = WALK_TOO_LONG;
+		return false;
+	}
+	char *to = scratch->strings + end;
+	if (words && name == words && length < INLINE_NAME_ROOM) {
+		uint64_t *to_words = (uint64_t *)to; /* unaligned, as these machines allow */
+		to_words[0] = words[0];
+		to_words[1] = words[1];
+		if (length >= 16) {
+			to_words[2] = words[2];
+			to_words[3] = words[3];
+		}
+	} else if (bpf_probe_read_kernel(to, length, name)) {
+		walk->result = WALK_UNREADABLE;
+		return false;
+	}
+	to[length] = 0;
+	walk->end = end + length + 1;
+	return true;
+}
+
+/*
+ * The way up as long as it stays within one mount, through pointers whose type the verifier knows.
+ * Leaves the dentry where it stopped and WALK_NOT_DONE if there is more to go.
+ */
+static __always_inline void walk_typed(struct scratch *scratch, const struct path *place,
+				       const struct path *root)
+{
+	struct path_walk *walk = &scratch->walk;
+	const struct dentry *dentry = place->dentry;
+	const struct dentry *top = place->mnt->mnt_root;
+	const struct dentry *end = root->dentry;
+	bool same_mount = place->mnt == root->mnt;
+
+	for (int i = 0; i < MAX_TYPED_COMPONENTS; i++) {
+		if (same_mount && dentry == end) {
+			walk->result = WALK_AT_ROOT;
+			return;
+		}
+		const struct dentry *parent = dentry->d_parent;
+		if (dentry == top || parent == dentry)
+			break;
+		if (!append_name(scratch, walk, dentry))
+			return;
+		dentry = parent;
+	}
+	walk->dentry = (uint64_t)dentry;
+}
+
+/* The rest of the way, across mounts, by probe reads. */
+static __always_inline void walk_on(struct strings *strings, const struct path *place,
+				    const struct path *root)
+{
+	struct path_walk *walk = &strings->scratch->walk;
+	uint32_t to_mount = bpf_core_field_offset(struct mount, mnt);
+
+	/* Stored and read again: what comes back from a map is a plain number. */
+	walk->root_dentry = (uint64_t)root->dentry;
+	walk->root_mount = (uint64_t)root->mnt;
+	walk->mount = (uint64_t)place->mnt;
+	walk->root_mount = *(volatile uint64_t *)&walk->root_mount - to_mount;
+	walk_enter_mount(walk, *(volatile uint64_t *)&walk->mount - to_mount);
 #ifdef PROCOBSRV_LEGACY
 	for (int i = 0; i < MAX_PATH_COMPONENTS; i++)
 		if (walk_step(strings->scratch))
@@ -151,43 +224,48 @@ static __always_inline uint32_t append_path(struct strings *strings, enum record
 #else
 	bpf_loop(MAX_PATH_COMPONENTS, walk_step_callback, strings, 0);
 #endif
-	if (walk->result == WALK_NOT_DONE || walk->result == WALK_TOO_LONG)
+}
+
+static __always_inline uint32_t append_path(struct strings *strings, enum record_string string,
+					    const struct path *place, const struct path *root)
+{
+	struct path_walk *walk = &strings->scratch->walk;
+	uint64_t start = strings->end;
+
+	walk->start = start;
+	walk->end = start;
+	walk->result = WALK_NOT_DONE;
+	walk_typed(strings->scratch, place, root);
+	if (walk->result == WALK_NOT_DONE)
+		walk_on(strings, place, root);
+
+	uint32_t result = walk->result;
+	if (result == WALK_NOT_DONE || result == WALK_TOO_LONG)
 		image_missing(strings->image, string, RECORD_MISSING_TRUNCATED);
-	if (walk->result == WALK_UNREADABLE)
+	if (result == WALK_UNREADABLE)
 		image_missing(strings->image, string, RECORD_MISSING_UNREADABLE);
 	strings->image->string_length[string] = walk->end - start;
 	strings->end = walk->end;
-	return walk->result;
+	return result;
 }
 
 /* exe and cwd of a task that has an image. */
 static __always_inline void append_exe_and_cwd(struct strings *strings,
 					       const struct task_struct *task)
 {
-	struct path_place places[2] = {}; /* root, pwd */
-	struct path_place exe = {};
 	const struct file *file = task->mm->exe_file;
 	const struct fs_struct *fs = task->fs;
 	struct record_image *image = strings->image;
 
-	if (bpf_core_field_offset(struct fs_struct, pwd) ==
-	    bpf_core_field_offset(struct fs_struct, root) + sizeof(struct path_place)) {
-		bpf_probe_read_kernel(places, sizeof(places), &fs->root);
-	} else {
-		bpf_probe_read_kernel(&places[0], sizeof(places[0]), &fs->root);
-		bpf_probe_read_kernel(&places[1], sizeof(places[1]), &fs->pwd);
-	}
-	bpf_probe_read_kernel(&exe, sizeof(exe), &file->f_path);
-
-	if (exe.dentry) {
+	if (file) {
 		image->flags |= RECORD_IMAGE_EXE_REVERSED;
-		append_path(strings, RECORD_STRING_EXE, &exe, &places[0]);
+		append_path(strings, RECORD_STRING_EXE, &file->f_path, &fs->root);
 	} else {
 		image_missing(image, RECORD_STRING_EXE, RECORD_MISSING_UNREADABLE);
 	}
-	if (places[1].dentry) {
+	if (fs) {
 		image->flags |= RECORD_IMAGE_CWD_REVERSED;
-		if (append_path(strings, RECORD_STRING_CWD, &places[1], &places[0]) == WALK_AT_TOP)
+		if (append_path(strings, RECORD_STRING_CWD, &fs->pwd, &fs->root) == WALK_AT_TOP)
 			image->flags |= RECORD_IMAGE_UNREACHABLE_CWD;
 	} else {
 		image_missing(image, RECORD_STRING_CWD, RECORD_MISSING_UNREADABLE);

@@ -37,12 +37,6 @@ _Static_assert(sizeof(struct attempt_record) ==
 		   sizeof(struct image_record) + sizeof(struct record_attempt),
 	       "no padding");
 
-/* A struct path, as plain numbers: they are not followed but by probe reads. */
-struct path_place {
-	uint64_t mount_point; /* struct vfsmount */
-	uint64_t dentry;
-};
-
 enum walk_result {
 	WALK_NOT_DONE,
 	WALK_AT_ROOT,	   /* of the process */
