@@ -17,6 +17,9 @@ void console_start(struct console *console, const char *name, const char *const 
 
 	console->output = live_path("%s.out", name);
 	console->errors = live_path("%s.err", name);
+	/* What an earlier one of the same name said is not what this one says. */
+	unlink(console->errors);
+	unlink(console->output);
 	console->pid = fork();
 	EXPECT(console->pid >= 0, "fork: %s", strerror(errno));
 	if (console->pid)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # some are for who reads this file in
 # What the cli_*.sh have in common: `. tap.sh` with the path of consctl as $1. Each check is a line
 # of TAP; what it looked at is shown if it fails. Statuses, standard output and standard error of the
 # last command are in $status, $work/out and $work/err.
@@ -60,7 +61,8 @@ wait_for() {
 # until it watches.
 start() {
 	: >"$work/err"
-	"$consctl" "$@" >"$work/out" 2>"$work/err" </dev/null &
+	# What a shell without job control starts in the background ignores Ctrl-C.
+	env --default-signal=INT "$consctl" "$@" >"$work/out" 2>"$work/err" </dev/null &
 	pid=$!
 	wait_for "$work/err" '^watching '
 }

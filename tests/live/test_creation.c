@@ -119,6 +119,9 @@ static void root_pid(void)
 	observe_stop(&own);
 	tree_of(&all, stranger.pid, &tree);
 	EXPECT(tree.count == 25, "the stranger itself was not told whole");
+	for (size_t i = 0; i < own.count; i++)
+		EXPECT(own.events[i]->process->pid != (uint32_t)workload.pid,
+		       "%s of root_pid itself was told", procobsrv_kind_name(own.events[i]->kind));
 	EXPECT_EQUAL("events below root_pid", own.count, 1);
 	EXPECT_EQUAL("kind", own.events[0]->kind, PROCOBSRV_EXIT);
 	EXPECT_EQUAL("pid", own.events[0]->process->pid, workload.note->entries[0].pid);

@@ -26,13 +26,13 @@ static struct procobsrv *start_pull(void)
 	return monitor;
 }
 
-/* Takes what is there; counts events of the pid. `error` is what the last procobsrv_next() said. */
-static unsigned take(struct procobsrv *monitor, pid_t pid, int *error)
+/* Takes until the first error, which it returns, and counts events of the pid. */
+static unsigned take(struct procobsrv *monitor, pid_t pid, int timeout_ms, int *error)
 {
 	const struct procobsrv_event *event = NULL;
 	unsigned count = 0;
 
-	while (!(*error = procobsrv_next(monitor, 0, &event)))
+	while (!(*error = procobsrv_next(monitor, timeout_ms, &event)))
 		count += event->process && event->process->pid == (uint32_t)pid;
 	return count;
 }
@@ -58,7 +58,7 @@ static void poll_and_next(void)
 			EXPECT(poll(&descriptor, 1, 5000) == 1,
 			       "round %d: 5 s after %u of 3 events nothing polls readable", round,
 			       seen);
-			got = take(monitor, workload.pid, &error);
+			got = take(monitor, workload.pid, 0, &error);
 			EXPECT_EQUAL("the end of what is there", error, PROCOBSRV_ERROR_TIMEOUT);
 			seen += got;
 			idle += !got;
@@ -83,7 +83,7 @@ static void rest_after_stop(void)
 	workload_start(&workload, NULL, (const char *const[]){"live_worker", "exit", "3", NULL});
 	workload_wait(&workload);
 	EXPECT(!procobsrv_stop(monitor, PROCOBSRV_STOP_DRAIN), "stop: %s", procobsrv_explain());
-	EXPECT_EQUAL("events", take(monitor, workload.pid, &error), 3);
+	EXPECT_EQUAL("events", take(monitor, workload.pid, 10000, &error), 3);
 	EXPECT_EQUAL("after the last event", error, PROCOBSRV_ERROR_ENDED);
 	EXPECT_EQUAL("and again", procobsrv_next(monitor, -1, &event), PROCOBSRV_ERROR_ENDED);
 	EXPECT(poll(&descriptor, 1, 0) == 1, "the end does not poll readable");
@@ -100,7 +100,7 @@ static void rest_after_stop(void)
 	workload_start(&workload, NULL, (const char *const[]){"live_worker", "exit", "3", NULL});
 	workload_wait(&workload);
 	EXPECT(!procobsrv_stop(monitor, PROCOBSRV_STOP_DISCARD), "stop: %s", procobsrv_explain());
-	take(monitor, workload.pid, &error);
+	take(monitor, workload.pid, 10000, &error);
 	EXPECT_EQUAL("after discarding", error, PROCOBSRV_ERROR_ENDED);
 	workload_free(&workload);
 	EXPECT(!procobsrv_close(monitor), "close: %s", procobsrv_explain());

@@ -45,7 +45,7 @@ static struct procobsrv *start_with(void (*on_event)(const struct procobsrv_even
 	} while (0)
 
 struct inside {
-	struct procobsrv *monitor;
+	struct procobsrv *_Atomic monitor; /* NULL: procobsrv_start() has not returned yet */
 	_Atomic unsigned calls;
 	_Atomic int close_error;
 	_Atomic int start_error;
@@ -61,7 +61,7 @@ static void stop_inside(const struct procobsrv_event *event, void *param)
 	struct inside *inside = param;
 
 	(void)event;
-	if (inside->calls++ || !inside->monitor)
+	if (!inside->monitor || inside->calls++)
 		return;
 	inside->stop_error = procobsrv_stop(inside->monitor, inside->mode);
 }
@@ -91,7 +91,7 @@ static void misuse_inside(const struct procobsrv_event *event, void *param)
 	struct inside *inside = param;
 	const struct procobsrv_event *next = event;
 
-	if (inside->calls++)
+	if (!inside->monitor || inside->calls++)
 		return;
 	inside->close_error = procobsrv_close(inside->monitor);
 	inside->explained = procobsrv_explain()[0] != '\0';
@@ -214,21 +214,26 @@ static void references_beyond_close(void)
 	procobsrv_process_unref(NULL);
 }
 
+static void count_call(const struct procobsrv_event *event, void *param)
+{
+	(void)event;
+	++*(_Atomic unsigned *)param;
+}
+
 static void start_again(void)
 {
-	struct inside inside = {.calls = 1};
-	struct procobsrv *monitor = start_with(stop_inside, &inside);
+	_Atomic unsigned calls = 0;
+	struct procobsrv *monitor = start_with(count_call, &calls);
 
 	for (int round = 0; round < 5; round++) {
-		unsigned before = inside.calls;
+		unsigned before = calls;
 
 		if (round)
 			EXPECT_ERROR(procobsrv_start(monitor), 0);
 		EXPECT_ERROR(procobsrv_start(monitor), PROCOBSRV_ERROR_STATE);
 		run_one((const char *const[]){"live_worker", "many", "10", NULL});
 		EXPECT_ERROR(procobsrv_stop(monitor, PROCOBSRV_STOP_DRAIN), 0);
-		EXPECT(inside.calls - before >= 23, "round %d: %u events, not 23", round,
-		       inside.calls - before);
+		EXPECT(calls - before >= 23, "round %d: %u events, not 23", round, calls - before);
 		EXPECT_ERROR(procobsrv_stop(monitor, PROCOBSRV_STOP_DRAIN), PROCOBSRV_ERROR_STATE);
 	}
 	EXPECT_ERROR(procobsrv_close(monitor), 0);
