@@ -167,6 +167,24 @@ static bool read_ids(const char *text, const char *name, uint32_t *real, uint32_
 	return value && sscanf(value, "%u %u", real, effective) == 2;
 }
 
+/* The name, in which a line end and a backslash are escaped. */
+static void read_name(const char *text, char name[RECORD_NAME_SIZE])
+{
+	const char *value = find_line(text, "Name");
+	size_t length = 0;
+
+	if (!value)
+		return;
+	memset(name, 0, RECORD_NAME_SIZE);
+	value += *value == '\t';
+	for (; *value && *value != '\n' && length < RECORD_NAME_SIZE - 1; value++) {
+		bool escaped = value[0] == '\\' && (value[1] == 'n' || value[1] == '\\');
+		if (escaped)
+			value++;
+		name[length++] = escaped && *value == 'n' ? '\n' : *value;
+	}
+}
+
 /* The last number of the NSpid line: the pid in the innermost namespace. */
 static uint32_t innermost_pid(const char *text)
 {
@@ -200,6 +218,9 @@ bool proc_process_read_status(int directory, struct proc_process *process)
 	process->body.parent.pid = (uint32_t)number_of(text, "PPid");
 	process->body.process.ns_pid = innermost_pid(text);
 	process->max_rss_bytes = number_of(text, "VmHWM") << 10;
+	read_name(text, process->body.name);
+	if (find_line(text, "NSsid"))
+		process->body.session_leader = (uint32_t)number_of(text, "NSsid");
 	return read_ids(text, "Uid", &credentials->uid, &credentials->euid) &&
 	       read_ids(text, "Gid", &credentials->gid, &credentials->egid);
 }

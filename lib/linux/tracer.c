@@ -17,8 +17,8 @@
 #define FLUSH_BYTES   (64u << 10)
 #define BACKLOG_BYTES (256u << 20) /* beyond it the traced programs wait for who reads */
 #define EVENTS_MOST   64	   /* between two looks at the socket */
-#define IDLE_MS	      1000
-#define KEEP_BYTES    (1u << 20)
+
+#define KEEP_BYTES (1u << 20)
 
 /* ---- the process around it ---- */
 
@@ -139,16 +139,17 @@ static bool take_events(struct tracer *tracer)
 /* Waits for a traced thread or the socket; false: we are to end. */
 static bool wait_for_more(struct tracer *tracer, const sigset_t *mask, bool more)
 {
-	struct timespec none = {0}, idle = {.tv_sec = IDLE_MS / 1000};
+	const struct timespec none = {0}, idle = {.tv_sec = 1}, soon = {.tv_nsec = 100000000};
+	const struct timespec *timeout = more ? &none : tracer->held ? &soon : &idle;
 	struct pollfd wait = {tracer->options.socket, POLLIN, 0};
 
 	if (is_backlogged(tracer))
 		wait.events |= POLLOUT;
-	int ready = ppoll(&wait, 1, more ? &none : &idle, more ? NULL : mask);
+	int ready = ppoll(&wait, 1, timeout, more ? NULL : mask);
 	/* Nothing is ever sent to us: the socket is readable when its other end was shut. */
 	if (ready > 0 && wait.revents & (POLLIN | POLLHUP | POLLERR))
 		return false;
-	if (ready == 0 && !more)
+	if (tracer->held)
 		tracer_release_held(tracer);
 	return true;
 }
@@ -181,6 +182,7 @@ _Noreturn void tracer_run(const struct tracer_options *options)
 	setsid(); /* so that stopping the embedding program's group does not stop us */
 	close_others(options->socket);
 	tracer->options = *options;
+	tracer->pid = (uint32_t)getpid();
 	tracer->tracees.size = sizeof(struct tracee);
 	tracer->processes.size = sizeof(struct traced);
 	record_writer_init(&tracer->writer, options->kinds);

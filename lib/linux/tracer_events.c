@@ -9,6 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/*
+ * A new thread may stop before its creator tells of it. Only a creator that is killed in between
+ * never does: it is not waited for longer than this.
+ */
+#define HELD_MOST_NS 500000000ull
+
 /* ---- letting go on ---- */
 
 static bool stops_group(int signal)
@@ -53,44 +59,59 @@ static void write_start(struct tracer *tracer, const struct traced *process,
 						 .start = &start});
 }
 
-/* Gives a new thread its process: its creator's, or one of its own, which is told. */
-static bool settle(struct tracer *tracer, struct tracee *tracee, struct traced *creator)
+/*
+ * Reads what a new thread is. What it has of its creator is not read again, since every file costs
+ * the traced programs time: its terminal (unless its session is another), login uid and audit
+ * session. False: it is not there, or not ours.
+ */
+static bool read_new(const struct tracer *tracer, uint32_t tid, const struct traced *creator,
+		     struct proc_process *read)
 {
-	struct proc_process read;
-	int directory = proc_process_open(tracee->tid);
-	bool told = directory >= 0 && proc_process_read(directory, &read);
+	int directory = proc_process_open(tid);
+	bool told = false;
 
-	if (directory >= 0)
-		close(directory);
-	if (!told) {
-		/* It cannot be gone before we have waited for it; but /proc may be restricted. */
-		memset(&read, 0, sizeof read);
-		if (creator)
-			read.body = creator->body;
-		read.body.parent.pid = creator ? creator->body.process.pid : 0;
-		read.body.process.ns_pid = 0;
-		read.thread_group = tracee->tid;
+	memset(read, 0, sizeof *read);
+	if (directory < 0)
+		return false;
+	if (creator) {
+		read->body = creator->body;
+		told = proc_process_read_status(directory, read);
+		if (read->body.session_leader != creator->body.session_leader)
+			read->body.tty = 0;
+	} else {
+		told = proc_process_read(directory, read);
 	}
+	close(directory);
+	return told && read->tracer == tracer->pid;
+}
+
+/* Gives a new thread its process: its creator's, or one of its own, which is told. 0 or an errno.
+ */
+static int settle(struct tracer *tracer, struct tracee *tracee, struct traced *creator)
+{
 	struct traced *process = NULL;
+	struct proc_process read;
+
+	/* Nobody can be gone before we have waited for him: who is gone was told before. */
+	if (!read_new(tracer, tracee->tid, creator, &read))
+		return ESRCH;
 	if (read.thread_group != tracee->tid)
 		process = tracer_process(tracer, read.thread_group);
 	if (!process) {
 		process = pool_take(&tracer->processes);
 		if (!process)
-			return false;
+			return ENOMEM;
 		process->body = read.body;
 		process->body.process.pid = read.thread_group;
 		process->body.process.start_ns = tracer_now();
 		process->body.parent = tracer_identity(tracer, read.body.parent.pid);
 		process->body.process_flags &=
 		    ~(uint32_t)(RECORD_PROCESS_EXECED | RECORD_PROCESS_EXITING);
-		if (creator)
-			process->body.exec_id = creator->body.exec_id;
 		write_start(tracer, process, creator);
 	}
 	tracee->process = process;
 	process->threads++;
-	return true;
+	return 0;
 }
 
 /* Out of memory: the newcomer is let go unfollowed, which is told as a gap. */
@@ -104,6 +125,30 @@ static void give_up(struct tracer *tracer, uint32_t tid)
 	record_writer_gap(&tracer->writer, tracer_now(), &gap);
 }
 
+/* Settles somebody who has stopped, or will at once; lets him go on if he was held. */
+static void welcome(struct tracer *tracer, struct tracee *tracee, struct traced *creator, bool held)
+{
+	uint32_t tid = tracee->tid;
+	int status = tracee->held_status;
+	int error = settle(tracer, tracee, creator);
+
+	if (error)
+		tracer_remove(tracer, tracee);
+	if (error == ENOMEM)
+		give_up(tracer, tid);
+	else if (held)
+		let_go(tid, status);
+}
+
+static void take_from_held(struct tracer *tracer, const struct tracee *tracee)
+{
+	for (struct tracee **link = &tracer->held; *link; link = &(*link)->next_held)
+		if (*link == tracee) {
+			*link = tracee->next_held;
+			return;
+		}
+}
+
 /* A followed thread has made another one, which may have shown up before, or will. */
 static void created(struct tracer *tracer, struct tracee *creator, uint32_t tid)
 {
@@ -112,23 +157,11 @@ static void created(struct tracer *tracer, struct tracee *creator, uint32_t tid)
 
 	if (!tid || (tracee && tracee->process))
 		return;
-	if (!tracee)
-		tracee = tracer_add(tracer, tid, NULL);
-	if (!tracee)
-		return;
-	if (held) {
-		for (struct tracee **link = &tracer->held; *link; link = &(*link)->next_held)
-			if (*link == tracee) {
-				*link = tracee->next_held;
-				break;
-			}
-	}
-	if (!settle(tracer, tracee, creator->process)) {
-		tracer_remove(tracer, tracee);
-		give_up(tracer, tid);
-	} else if (held) {
-		let_go(tid, tracee->held_status);
-	}
+	if (held)
+		take_from_held(tracer, tracee);
+	else if (!(tracee = tracer_add(tracer, tid, NULL)))
+		return; /* it is held when it stops, and given up then */
+	welcome(tracer, tracee, creator->process, held);
 }
 
 /* A thread stops that nobody has told of: its creator's word is on its way, or will never come. */
@@ -141,22 +174,22 @@ static void hold(struct tracer *tracer, uint32_t tid, int status)
 		return;
 	}
 	tracee->held_status = status;
+	tracee->held_ns = tracer_now();
 	tracee->next_held = tracer->held;
 	tracer->held = tracee;
 }
 
 void tracer_release_held(struct tracer *tracer)
 {
-	while (tracer->held) {
-		struct tracee *tracee = tracer->held;
-		uint32_t tid = tracee->tid;
-		tracer->held = tracee->next_held;
-		if (settle(tracer, tracee, NULL)) {
-			let_go(tid, tracee->held_status);
-		} else {
-			tracer_remove(tracer, tracee);
-			give_up(tracer, tid);
-		}
+	uint64_t now = tracer_now();
+	struct tracee *tracee = tracer->held, *next;
+
+	for (; tracee; tracee = next) {
+		next = tracee->next_held;
+		if (now - tracee->held_ns < HELD_MOST_NS)
+			continue;
+		take_from_held(tracer, tracee);
+		welcome(tracer, tracee, NULL, true);
 	}
 }
 
@@ -186,12 +219,14 @@ static void execed(struct tracer *tracer, struct tracee *tracee)
 	struct record_identity identity = process->body.process;
 	struct record_identity parent = process->body.parent;
 	uint64_t exec_id = process->body.exec_id + 1;
-	struct proc_process read;
+	struct proc_process read = {.body = process->body};
 	int directory = proc_process_open(identity.pid);
 
-	if (directory >= 0 && proc_process_read(directory, &read)) {
+	if (directory >= 0 && proc_process_read_status(directory, &read)) {
+		proc_process_read_audit(directory, &read);
+		if (read.body.session_leader != process->body.session_leader)
+			read.body.tty = 0;
 		process->body = read.body;
-		process->body.process.start_ns = identity.start_ns;
 		process->body.parent = read.body.parent.pid == parent.pid
 					   ? parent
 					   : tracer_identity(tracer, read.body.parent.pid);
@@ -287,8 +322,6 @@ static void ended(struct tracer *tracer, struct tracee *tracee, int status)
 	if (process && process->body.process.pid == tracee->tid)
 		write_exit(tracer, process, status);
 	tracer_remove(tracer, tracee);
-	/* It may have been about to tell of a child. */
-	tracer_release_held(tracer);
 }
 
 /* ---- all of it ---- */

@@ -28,7 +28,8 @@ struct tracee {
 	uint32_t tid;
 	struct traced *process; /* NULL: it has stopped before its creator told of it */
 	struct tracee *next_held;
-	int held_status; /* with which it stopped */
+	int held_status;  /* with which it stopped */
+	uint64_t held_ns; /* since when */
 	bool exiting;
 };
 
@@ -42,6 +43,7 @@ struct tracer {
 	struct pid_table table; /* struct tracee, by thread id */
 	size_t count;		/* of tracees */
 	struct tracee *held;	/* those without a process */
+	uint32_t pid;		/* our own */
 	uint32_t unfollowed;
 	int attach_error; /* of the last PTRACE_SEIZE that failed */
 };
@@ -50,7 +52,7 @@ struct tracer {
 
 /* Deals with what waitpid() told of a thread: writes records, lets it go on. */
 void tracer_event(struct tracer *tracer, uint32_t tid, int status);
-/* Lets those go on whose creator will not tell of them any more. */
+/* Lets those go on whose creator should have told of them long ago: it was killed before. */
 void tracer_release_held(struct tracer *tracer);
 
 /* ---- tracer_attach.c ---- */

@@ -24,21 +24,10 @@ struct tracee *tracer_add(struct tracer *tracer, uint32_t tid, struct traced *pr
 	return tracee;
 }
 
-static void unhold(struct tracer *tracer, const struct tracee *tracee)
-{
-	for (struct tracee **link = &tracer->held; *link; link = &(*link)->next_held)
-		if (*link == tracee) {
-			*link = tracee->next_held;
-			return;
-		}
-}
-
 void tracer_remove(struct tracer *tracer, struct tracee *tracee)
 {
 	struct traced *process = tracee->process;
 
-	if (!process)
-		unhold(tracer, tracee);
 	if (process) {
 		process->exiting -= tracee->exiting;
 		if (--process->threads == 0)
