@@ -112,6 +112,26 @@ struct buffer *output_begin(struct output *output)
 	return &output->buffer;
 }
 
+struct buffer *output_try_begin(struct output *output)
+{
+	return pthread_mutex_trylock(&output->lock) ? NULL : &output->buffer;
+}
+
+/* Called with the lock held. The flusher is woken once, not for each line. */
+static void wake_flusher(struct output *output)
+{
+	if (!output->buffer.size || !output->sleeping)
+		return;
+	output->sleeping = false;
+	pthread_cond_signal(&output->changed);
+}
+
+void output_end_later(struct output *output)
+{
+	wake_flusher(output);
+	pthread_mutex_unlock(&output->lock);
+}
+
 bool output_end(struct output *output)
 {
 	bool fine;
@@ -119,11 +139,7 @@ bool output_end(struct output *output)
 	if (output->buffer.size >= FLUSH_SIZE || output->terminal || output->buffer.failed ||
 	    os_boot_ns() - output->flushed_ns >= FLUSH_NS)
 		flush(output);
-	/* Woken once, not for each line: it then waits for the time to flush. */
-	if (output->buffer.size && output->sleeping) {
-		output->sleeping = false;
-		pthread_cond_signal(&output->changed);
-	}
+	wake_flusher(output);
 	fine = !output->error;
 	pthread_mutex_unlock(&output->lock);
 	return fine;

@@ -31,6 +31,10 @@ int output_open(struct output *output, const char *path);
 
 /* Locks, and lends the buffer to append whole lines to. */
 struct buffer *output_begin(struct output *output);
+/* The same without waiting: NULL while another thread writes. */
+struct buffer *output_try_begin(struct output *output);
+/* Unlocks, and leaves the writing to the thread that flushes. */
+void output_end_later(struct output *output);
 /* Unlocks, and writes if it is time. False: it failed or nobody reads, now or earlier. */
 bool output_end(struct output *output);
 

@@ -119,6 +119,7 @@ void reporter_announce(const struct procobsrv *monitor)
 
 int reporter_start(struct reporter *reporter)
 {
+	struct buffer *buffer;
 	int error;
 
 	reporter->begin_ns = os_wall_ns();
@@ -128,9 +129,13 @@ int reporter_start(struct reporter *reporter)
 		return STATUS_FAILED;
 	}
 	reporter_announce(reporter->monitor);
-	begin_once(reporter, output_begin(&reporter->output));
-	if (!output_end(&reporter->output))
-		os_event_set(reporter->done);
+	/* This thread must not wait for a reader of the output, since it is the one that takes
+	 * signals. If another has the lock, it writes: it has begun. */
+	buffer = output_try_begin(&reporter->output);
+	if (buffer) {
+		begin_once(reporter, buffer);
+		output_end_later(&reporter->output);
+	}
 	return STATUS_FINE;
 }
 

@@ -51,8 +51,9 @@ begin=$(date +%s)
 try "$consctl" run -j --wait command -- sh -c 'sleep 20 & exit 4'
 check '--wait command: its status' ended_with 4
 check '--wait command: at once' [ $(($(date +%s) - begin)) -lt 10 ]
-check '--wait command: what it left still runs' sh -c "pgrep -f '^sleep 20$'"
-pkill -f '^sleep 20$'
+left=$(sed -n 's/.*"kind":"exec".*"process":{"pid":\([0-9]*\).*"argv":\["sleep","20"\].*/\1/p' "$work/out")
+check '--wait command: what it left still runs' kill -0 "$left"
+kill "$left"
 
 : >"$work/err"
 start run -j -- sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
@@ -71,7 +72,8 @@ sleep 0.5
 kill -TERM "$pid"
 finish
 check 'SIGTERM when only the tree is left: ends' ended_with 0
-pkill -f '^sleep 30$'
+left=$(sed -n 's/.*"kind":"exec".*"process":{"pid":\([0-9]*\).*"argv":\["sleep","30"\].*/\1/p' "$work/out")
+check 'SIGTERM when only the tree is left: leaves it alone' kill "$left"
 
 # The command finds signals, descriptors and its input as without consctl.
 try "$consctl" run -o "$work/text" -- sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status; ls /proc/self/fd | wc -l'

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # some are for who reads this file in
+# shellcheck disable=SC2034 # some are for who reads this file in
 # What the cli_*.sh have in common: `. tap.sh` with the path of consctl as $1. Each check is a line
 # of TAP; what it looked at is shown if it fails. Statuses, standard output and standard error of the
 # last command are in $status, $work/out and $work/err.
