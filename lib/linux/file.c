@@ -38,12 +38,14 @@ static const char *directory_or_default(const char *directory)
 	return directory && *directory ? directory : "/tmp";
 }
 
-/* Takes over descriptor and path, or closes and frees them. */
-static int file_new(int descriptor, char *path, struct os_file **file)
+/* Takes over descriptor and path, or closes and frees them and, if `is_new`, deletes the file. */
+static int file_new(int descriptor, char *path, bool is_new, struct os_file **file)
 {
 	struct os_file *new_file = path ? malloc(sizeof(*new_file)) : NULL;
 
 	if (!new_file) {
+		if (is_new)
+			unlink(path);
 		close(descriptor);
 		free(path);
 		return failed(error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a file"),
@@ -155,7 +157,7 @@ int os_file_create_private(const char *directory, const char *prefix, struct os_
 		return failed(code, error);
 	}
 	free(absolute);
-	return file_new(descriptor, path, file);
+	return file_new(descriptor, path, true, file);
 }
 
 int os_file_open(const char *path, struct os_file **file)
@@ -168,7 +170,7 @@ int os_file_open(const char *path, struct os_file **file)
 			      error);
 	if (descriptor < 0)
 		return failed(error_set_errno(error, "cannot open %s", path), error);
-	return file_new(descriptor, strdup(path), file);
+	return file_new(descriptor, strdup(path), false, file);
 }
 
 /* Whether the open file is one that this user's processes make, and has its name still. */
@@ -218,7 +220,7 @@ int os_file_adopt(const char *path, struct os_file **file)
 		close(descriptor);
 		return failed(error_set_errno(error, "cannot take over %s", path), error);
 	}
-	return file_new(descriptor, absolute, file);
+	return file_new(descriptor, absolute, false, file);
 }
 
 int os_file_size(struct os_file *file, uint64_t *size)

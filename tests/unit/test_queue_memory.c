@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The queue and its spill when memory runs out at each single allocation. Their sources are part of
+ * this program, so that their allocations, and theirs alone, can be made to fail.
+ */
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static long allocations_left = -1; /* until one fails; negative: none does */
+static long allocations_failed;
+
+static int fails(void)
+{
+	if (allocations_left < 0 || allocations_left-- > 0)
+		return 0;
+	allocations_left = -1; /* one alone */
+	allocations_failed++;
+	return 1;
+}
+
+static void *test_malloc(size_t size)
+{
+	return fails() ? NULL : malloc(size);
+}
+
+static void *test_calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : calloc(count, size);
+}
+
+static void *test_realloc(void *memory, size_t size)
+{
+	return fails() ? NULL : realloc(memory, size);
+}
+
+static char *test_strdup(const char *text)
+{
+	return fails() ? NULL : strdup(text);
+}
+
+static int test_asprintf(char **text, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	if (fails())
+		return -1;
+	va_start(arguments, format);
+	length = vasprintf(text, format, arguments);
+	va_end(arguments);
+	return length;
+}
+
+#define malloc	 test_malloc
+#define calloc	 test_calloc
+#define realloc	 test_realloc
+#define strdup	 test_strdup
+#define asprintf test_asprintf
+#include "../../lib/linux/file.c"
+#include "../../lib/queue.c"
+#include "../../lib/queue_append.c"
+#include "../../lib/queue_take.c"
+#include "../../lib/spill.c"
+#include "../../lib/spill_reader.c"
+#undef malloc
+#undef calloc
+#undef realloc
+#undef strdup
+#undef asprintf
+
+#include "queue_records.h"
+
+#include <setjmp.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+/* Takes all, also where memory fails meanwhile: nothing that is queued is lost by that. */
+static void take_all(struct queue *queue, struct account *account)
+{
+	struct queue_batch batch;
+	int code;
+
+	while ((code = queue_take(queue, 0, 64, &batch)) != PROCOBSRV_ERROR_TIMEOUT) {
+		if (code == 0)
+			account_batch(account, &batch);
+		else
+			assert_int_equal(code, PROCOBSRV_ERROR_MEMORY);
+	}
+}
+
+/* One failure at the given allocation, in a run that spills, drains and persists. */
+static void check_queue(const char *directory, long failing, bool spill)
+{
+	const struct queue_options options = {
+	    .spill = spill,
+	    .spill_directory = directory,
+	    .spill_size = 4 << 20,
+	};
+	struct feeder feeder = {0};
+	struct account account = {0};
+	uint64_t position;
+	int code;
+
+	allocations_left = failing;
+	code = queue_create(&options, &feeder.queue);
+	if (code) {
+		assert_int_equal(code, PROCOBSRV_ERROR_MEMORY);
+		assert_null(feeder.queue);
+		return;
+	}
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 15; i++)
+			feed(&feeder, 100);
+		if (spill && round == 1)
+			queue_persist(feeder.queue, &position);
+		take_all(feeder.queue, &account);
+	}
+	account_end(&account, feeder.next);
+	queue_destroy(feeder.queue);
+	assert_int_equal(directory_count(directory), 0);
+}
+
+static void check_each_failure(bool spill)
+{
+	char *directory = directory_make();
+	long failing = 0, before;
+
+	do {
+		before = allocations_failed;
+		check_queue(directory, failing++, spill);
+	} while (allocations_failed > before);
+	allocations_left = -1;
+	assert_true(failing > 4);
+	directory_remove(directory);
+}
+
+static void test_memory_alone(void **state)
+{
+	(void)state;
+	check_each_failure(false);
+}
+
+static void test_spill(void **state)
+{
+	(void)state;
+	check_each_failure(true);
+}
+
+static void leave_files(const char *directory)
+{
+	const struct queue_options options = {
+	    .spill = true, .spill_directory = directory, .spill_size = 1 << 20};
+	struct feeder feeder = {0};
+
+	if (queue_create(&options, &feeder.queue))
+		_exit(1);
+	for (int i = 0; i < 20; i++)
+		feed(&feeder, 100);
+	_exit(0);
+}
+
+/* Reads what is left over; gives the first code that is neither 0 nor ENDED. */
+static int read_leftovers(const char *directory, size_t *blocks)
+{
+	struct spill_leftover *leftovers = NULL;
+	struct source_batch batch;
+	size_t count = 0;
+	int code = spill_leftovers(directory, &leftovers, &count);
+
+	*blocks = 0;
+	for (size_t i = 0; i < count && code == 0; i++) {
+		struct spill_reader *reader;
+
+		code = spill_reader_open(leftovers[i].path, &reader);
+		if (code)
+			break;
+		while ((code = spill_reader_next(reader, &batch)) == 0)
+			++*blocks;
+		if (code == PROCOBSRV_ERROR_ENDED)
+			code = 0;
+		spill_reader_close(reader, false);
+	}
+	spill_leftovers_free(leftovers, count);
+	return code;
+}
+
+static void test_leftovers(void **state)
+{
+	char *directory = directory_make();
+	long failing = 0, before;
+	size_t blocks, all;
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0)
+		leave_files(directory);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(read_leftovers(directory, &all), 0);
+	assert_true(all > 1);
+	do {
+		int code;
+
+		before = allocations_failed;
+		allocations_left = failing++;
+		code = read_leftovers(directory, &blocks);
+		/* A file that could not be looked at is not listed: the next look finds it. */
+		assert_true(code == PROCOBSRV_ERROR_MEMORY || code == 0);
+		if (allocations_failed == before)
+			assert_int_equal(blocks, all);
+	} while (allocations_failed > before);
+	allocations_left = -1;
+	assert_int_equal(read_leftovers(directory, &blocks), 0);
+	assert_int_equal(blocks, all);
+
+	struct spill_leftover *leftovers;
+	struct os_file *file;
+	size_t count;
+
+	assert_int_equal(spill_leftovers(directory, &leftovers, &count), 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(os_file_adopt(leftovers[i].path, &file), 0);
+		os_file_close(file, true);
+	}
+	spill_leftovers_free(leftovers, count);
+	directory_remove(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_memory_alone),
+	    cmocka_unit_test(test_spill),
+	    cmocka_unit_test(test_leftovers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
