@@ -35,7 +35,7 @@ static int check(const char *path, const struct truth *truth)
 	}
 	if (header->version != TRUTH_VERSION) {
 		fprintf(stderr, "%s: version %u, this program reads %u\n", path, header->version,
-			TRUTH_VERSION);
+			(unsigned)TRUTH_VERSION);
 		return -1;
 	}
 	if (truth->size != sizeof(*header) + header->worker_count * sizeof(*truth->workers) +
