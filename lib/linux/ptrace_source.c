@@ -127,11 +127,12 @@ static int receive(struct source *source)
 static const struct record_header *record_at(const struct source *source, size_t offset,
 					     size_t *step)
 {
-	const struct record_header *header = (const void *)(source->inbox.data + offset);
 	size_t left = source->inbox.size - offset;
+	const struct record_header *header;
 
 	if (left < sizeof *header)
 		return NULL;
+	header = (const void *)(source->inbox.data + offset);
 	*step = (header->size + (size_t)7) & ~(size_t)7;
 	return *step <= left ? header : NULL;
 }
