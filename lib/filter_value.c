@@ -212,7 +212,9 @@ static bool parse_bare(struct filter_parser *parser, struct filter_value *value)
 {
 	size_t place = parser->at;
 
-	while (parser->at < parser->size && is_bare(parser->text[parser->at]))
+	/* An equal sign may be in a word (LANG=C), not begin it (a == = is a slip). */
+	while (parser->at < parser->size && (is_bare(parser->text[parser->at]) ||
+					     (value->size > 0 && parser->text[parser->at] == '=')))
 		value->text[value->size++] = parser->text[parser->at++];
 	if (value->size == 0) {
 		filter_fail(parser, place,

@@ -352,7 +352,6 @@ void format_json_end(struct buffer *buffer, const struct format_end *end)
 		put_named_number(buffer, ",\"lost\":", end->statistics->lost);
 		if (end->statistics->pending > 0)
 			put_named_number(buffer, ",\"pending\":", end->statistics->pending);
-		put_named_number(buffer, ",\"synthetic\":", end->statistics->synthetic);
 	}
 	end_line(buffer);
 }
