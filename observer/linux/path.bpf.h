@@ -151,7 +151,10 @@ static __always_inline bool append_name(struct scratch *scratch, struct path_wal
 	uint64_t length = dentry->d_name.len;
 	const void *name = dentry->d_name.name;
 	const uint64_t *words = inline_name(dentry);
+	uint64_t place = (uint64_t)words;
 
+	/* Where they are equal the compiler would read through `name`, whose type is not known. */
+	asm volatile("" : "+r"(place));
 	if (length > COMPONENT_ROOM - 1)
 		length = COMPONENT_ROOM - 1;
 	if (end - walk->start + length + 1 > PATH_TAKEN || end > STRINGS_ROOM - COMPONENT_ROOM) {
@@ -159,7 +162,7 @@ static __always_inline bool append_name(struct scratch *scratch, struct path_wal
 		return false;
 	}
 	char *to = scratch->strings + end;
-	if (words && name == words && length < INLINE_NAME_ROOM) {
+	if (words && (uint64_t)name == place && length < INLINE_NAME_ROOM) {
 		uint64_t *to_words = (uint64_t *)to; /* unaligned, as these machines allow */
 		to_words[0] = words[0];
 		to_words[1] = words[1];
