@@ -62,6 +62,8 @@ int os_file_read(struct os_file *file, uint64_t offset, void *data, size_t size)
 /* Cuts the file off. 0 or a positive errno. */
 int os_file_truncate(struct os_file *file, uint64_t size);
 const char *os_file_path(const struct os_file *file);
+/* Deletes a file's name now; it goes on until it is closed, and vanishes with the process. */
+void os_file_unname(struct os_file *file);
 /* Closes it and, if `remove`, deletes it. NULL is allowed. */
 void os_file_close(struct os_file *file, bool remove);
 

@@ -226,8 +226,8 @@ static int init_content(struct queue *queue, const struct queue_options *options
 		return error_set(code, "out of memory for the queue");
 	if (!options->spill)
 		return 0;
-	return spill_create(options->spill_directory, options->spill_size, queue->segment_size,
-			    &queue->spill);
+	return spill_create(options->spill_directory, options->spill_keep, options->spill_size,
+			    queue->segment_size, &queue->spill);
 }
 
 int queue_create(const struct queue_options *options, struct queue **queue)

@@ -21,6 +21,11 @@ struct queue_options {
 	bool spill;	      /* false: lose rather than write to disk */
 	const char *spill_directory;
 	uint64_t spill_size;
+	/*
+	 * Whether files on disk outlive a process that is killed, for the next reader to replay
+	 * (lib/spill.h). Else they have no name, and nothing of them is left.
+	 */
+	bool spill_keep;
 	struct os_event
 	    *readable; /* set while a take would give something; may be NULL. Borrowed */
 };
@@ -55,7 +60,7 @@ void queue_append(struct queue *queue, const struct source_batch *batch);
 /*
  * Writes to disk what is in memory only, and what the last take has lent, so that it outlives this
  * process: if that is killed before the records were taken and the next take was called, they are
- * in its left-overs (lib/spill.h). Then *position is where the listener's appends have come to, and
+ * in its left-overs (spill_keep). Then *position is where the listener's appends have come to, and
  * the source may release up to there. Memory is still taken from memory: this costs writing alone.
  * Errors: STATE (no spill), and those of the disk. Listener thread.
  */

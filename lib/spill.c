@@ -24,6 +24,7 @@ struct spill {
 	uint64_t file_size;
 	uint64_t generation;
 	uint32_t process;
+	bool keep;
 
 	/* Under the queue's lock: */
 	struct spill_block *first, **last_end;
@@ -47,7 +48,8 @@ static size_t table_size(size_t size)
 	       size / SEGMENT_NEED(sizeof(struct record_header)) * sizeof(struct spill_entry);
 }
 
-int spill_create(const char *directory, uint64_t size, size_t block_size, struct spill **spill)
+int spill_create(const char *directory, bool keep, uint64_t size, size_t block_size,
+		 struct spill **spill)
 {
 	struct spill *new_spill = calloc(1, sizeof(*new_spill));
 
@@ -61,6 +63,7 @@ int spill_create(const char *directory, uint64_t size, size_t block_size, struct
 		if (!new_spill->directory)
 			goto no_memory;
 	}
+	new_spill->keep = keep;
 	new_spill->size = size;
 	/* Small files give their room back early; large ones keep the descriptors few. */
 	new_spill->file_size = size / FILES_MAX;
@@ -159,6 +162,8 @@ static int make_file(struct spill *spill, struct spill_file **file)
 		free(new_file);
 		return error;
 	}
+	if (!spill->keep)
+		os_file_unname(new_file->file);
 	spill->order++;
 	new_file->end = sizeof(struct spill_file_header);
 	count_written(spill, new_file->end);

@@ -4,7 +4,7 @@
  *
  * Files are named SPILL_PREFIX and 16 random hexadecimal digits, mode 0600, and are held under a
  * lock (os_file_create_private()) by the process that made them: what nobody holds is a left-over.
- * A file is
+ * Where nothing shall be left over, they have a name for a moment only. A file is
  *
  *	struct spill_file_header
  *	blocks, back to back:
@@ -83,8 +83,12 @@ struct spill_block {
 
 struct spill;
 
-/* `size`: most bytes on disk. `block_size`: most bytes of a block. Error: MEMORY. */
-int spill_create(const char *directory, uint64_t size, size_t block_size, struct spill **spill);
+/*
+ * `keep`: the files have names, that a crash leaves them. `size`: most bytes on disk. `block_size`:
+ * most bytes of a block. Error: MEMORY.
+ */
+int spill_create(const char *directory, bool keep, uint64_t size, size_t block_size,
+		 struct spill **spill);
 /* Closes all files and, if `remove`, deletes them. NULL is allowed. */
 void spill_destroy(struct spill *spill, bool remove);
 
@@ -160,10 +164,35 @@ const struct spill_file_header *spill_reader_header(const struct spill_reader *r
  * naming file and offset: from there on nothing can be read, what was lent before is right. MEMORY.
  */
 int spill_reader_next(struct spill_reader *reader, struct source_batch *batch);
+/* Where the next block is read from: an offset that this gave may be gone back to. */
+uint64_t spill_reader_offset(const struct spill_reader *reader);
+void spill_reader_seek(struct spill_reader *reader, uint64_t offset);
 /* After CORRUPT: the file ends within a block (or its header), as when the writer was killed. */
 bool spill_reader_cut_short(const struct spill_reader *reader);
 /* Closes the file and, if `remove`, deletes it. NULL is allowed. */
 void spill_reader_close(struct spill_reader *reader, bool remove);
+
+/*
+ * Left-overs that belong to one stream, as one run of records: in the order of their positions,
+ * each record once, however many blocks hold it. (queue_persist() writes what is in memory after
+ * what came later and went to disk, and a reader that was killed while it replayed leaves what it
+ * had not come to.)
+ */
+struct spill_replay;
+
+/*
+ * Takes over the left-overs in a directory that hold records of this boot and stream from
+ * `position` on; the others are let alone. Damage does not fail it: what is intact is replayed, see
+ * spill_replay_damage(). Errors: MEMORY, and those of the directory.
+ */
+int spill_replay_open(const char *directory, const char *boot, uint64_t stream, uint64_t position,
+		      struct spill_replay **replay);
+/* Lends the next records until the next call. Errors: ENDED, MEMORY, and those of the disk. */
+int spill_replay_next(struct spill_replay *replay, struct source_batch *batch);
+/* What was wrong with one of the files, as procobsrv_explain() has it; NULL: nothing. */
+const char *spill_replay_damage(const struct spill_replay *replay);
+/* Closes and, if `remove` (all was delivered), deletes the files. NULL is allowed. */
+void spill_replay_close(struct spill_replay *replay, bool remove);
 
 /*
  * Checks the payload of a block (all that follows its header) and makes its entries the array that

@@ -170,6 +170,18 @@ int spill_reader_next(struct spill_reader *reader, struct source_batch *batch)
 	return 0;
 }
 
+uint64_t spill_reader_offset(const struct spill_reader *reader)
+{
+	return reader->offset;
+}
+
+void spill_reader_seek(struct spill_reader *reader, uint64_t offset)
+{
+	reader->offset = offset;
+	reader->damaged = false;
+	reader->cut_short = false;
+}
+
 bool spill_reader_cut_short(const struct spill_reader *reader)
 {
 	return reader->cut_short;

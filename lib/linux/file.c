@@ -286,16 +286,22 @@ const char *os_file_path(const struct os_file *file)
 	return file->path;
 }
 
-void os_file_close(struct os_file *file, bool remove)
+void os_file_unname(struct os_file *file)
 {
 	struct stat ours, named;
 
-	if (!file)
-		return;
 	/* Only what is ours still: somebody may have put another file under the name. */
-	if (remove && fstat(file->descriptor, &ours) == 0 && lstat(file->path, &named) == 0 &&
+	if (fstat(file->descriptor, &ours) == 0 && lstat(file->path, &named) == 0 &&
 	    ours.st_dev == named.st_dev && ours.st_ino == named.st_ino)
 		unlink(file->path);
+}
+
+void os_file_close(struct os_file *file, bool remove)
+{
+	if (!file)
+		return;
+	if (remove)
+		os_file_unname(file);
 	close(file->descriptor);
 	free(file->path);
 	free(file);

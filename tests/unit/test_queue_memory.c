@@ -65,6 +65,9 @@ static int test_asprintf(char **text, const char *format, ...)
 #include "../../lib/queue_take.c"
 #include "../../lib/spill.c"
 #include "../../lib/spill_reader.c"
+#define compare compare_blocks
+#include "../../lib/spill_replay.c"
+#undef compare
 #undef malloc
 #undef calloc
 #undef realloc
@@ -98,6 +101,7 @@ static void check_queue(const char *directory, long failing, bool spill)
 	const struct queue_options options = {
 	    .spill = spill,
 	    .spill_directory = directory,
+	    .spill_keep = true,
 	    .spill_size = 4 << 20,
 	};
 	struct feeder feeder = {0};
@@ -153,7 +157,7 @@ static void test_spill(void **state)
 static void leave_files(const char *directory)
 {
 	const struct queue_options options = {
-	    .spill = true, .spill_directory = directory, .spill_size = 1 << 20};
+	    .spill = true, .spill_directory = directory, .spill_keep = true, .spill_size = 1 << 20};
 	struct feeder feeder = {0};
 
 	if (queue_create(&options, &feeder.queue))
@@ -188,38 +192,63 @@ static int read_leftovers(const char *directory, size_t *blocks)
 	return code;
 }
 
-static void test_leftovers(void **state)
+/* The same through a replay. */
+static int replay_leftovers(const char *directory, size_t *records)
 {
-	char *directory = directory_make();
-	long failing = 0, before;
-	size_t blocks, all;
-	pid_t child = fork();
+	struct spill_replay *replay;
+	struct source_batch batch;
+	char boot[37] = "";
+	int code;
 
-	(void)state;
-	if (child == 0)
-		leave_files(directory);
-	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_int_equal(read_leftovers(directory, &all), 0);
+	*records = 0;
+	os_boot_id(boot);
+	code = spill_replay_open(directory, boot, 0, 0, &replay);
+	if (code)
+		return code;
+	while ((code = spill_replay_next(replay, &batch)) == 0)
+		*records += batch.count;
+	spill_replay_close(replay, false);
+	return code == PROCOBSRV_ERROR_ENDED ? 0 : code;
+}
+
+static void check_each_reading(const char *directory,
+			       int (*read_all)(const char *directory, size_t *count))
+{
+	long failing = 0, before;
+	size_t all, count;
+
+	assert_int_equal(read_all(directory, &all), 0);
 	assert_true(all > 1);
 	do {
 		int code;
 
 		before = allocations_failed;
 		allocations_left = failing++;
-		code = read_leftovers(directory, &blocks);
+		code = read_all(directory, &count);
 		/* A file that could not be looked at is not listed: the next look finds it. */
 		assert_true(code == PROCOBSRV_ERROR_MEMORY || code == 0);
 		if (allocations_failed == before)
-			assert_int_equal(blocks, all);
+			assert_int_equal(count, all);
 	} while (allocations_failed > before);
 	allocations_left = -1;
-	assert_int_equal(read_leftovers(directory, &blocks), 0);
-	assert_int_equal(blocks, all);
+	assert_int_equal(read_all(directory, &count), 0);
+	assert_int_equal(count, all);
+}
 
+static void test_leftovers(void **state)
+{
+	char *directory = directory_make();
 	struct spill_leftover *leftovers;
 	struct os_file *file;
 	size_t count;
+	pid_t child = fork();
 
+	(void)state;
+	if (child == 0)
+		leave_files(directory);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	check_each_reading(directory, read_leftovers);
+	check_each_reading(directory, replay_leftovers);
 	assert_int_equal(spill_leftovers(directory, &leftovers, &count), 0);
 	for (size_t i = 0; i < count; i++) {
 		assert_int_equal(os_file_adopt(leftovers[i].path, &file), 0);

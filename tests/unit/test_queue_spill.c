@@ -30,6 +30,7 @@ static struct queue *make_queue(const char *directory, uint64_t spill_size)
 	    .memory_size = MEMORY,
 	    .spill = true,
 	    .spill_directory = directory,
+	    .spill_keep = true,
 	    .spill_size = spill_size,
 	};
 	struct queue *queue = NULL;
@@ -449,6 +450,40 @@ static void read_leftovers(const char *directory, char *seen, size_t most)
 	spill_leftovers_free(leftovers, count);
 }
 
+/* In order and once, from the first that was not given back to the last that was persisted. */
+static void replay_leftovers(const char *directory, const struct killed *killed)
+{
+	struct account account = {.next = killed->returned, .records = killed->returned};
+	struct spill_replay *replay;
+	struct source_batch batch;
+	char boot[37] = "";
+	int code;
+
+	os_boot_id(boot);
+	for (uint64_t number = 0; number < killed->returned; number++)
+		account.position += number_size(number);
+	assert_int_equal(spill_replay_open(directory, boot, 5, 0, &replay), 0);
+	assert_int_equal(spill_replay_next(replay, &batch), PROCOBSRV_ERROR_ENDED);
+	spill_replay_close(replay, true); /* another stream's: nothing to remove */
+	assert_int_equal(spill_replay_open(directory, "another boot", 4, 0, &replay), 0);
+	assert_int_equal(spill_replay_next(replay, &batch), PROCOBSRV_ERROR_ENDED);
+	spill_replay_close(replay, true);
+
+	assert_int_equal(spill_replay_open(directory, boot, 4, account.position, &replay), 0);
+	while ((code = spill_replay_next(replay, &batch)) == 0) {
+		assert_true(batch.count > 0);
+		for (size_t i = 0; i < batch.count; i++)
+			account_record(&account, &batch.records[i]);
+		assert_int_equal(batch.resume, account.position);
+	}
+	assert_int_equal(code, PROCOBSRV_ERROR_ENDED);
+	assert_null(spill_replay_damage(replay));
+	assert_true(account.next >= killed->fed);
+	account_end(&account, account.next);
+	spill_replay_close(replay, false);
+	spill_replay_close(NULL, true);
+}
+
 static void check_killed(int rounds, unsigned takes)
 {
 	char *directory = directory_make();
@@ -467,6 +502,7 @@ static void check_killed(int rounds, unsigned takes)
 	close(report[0]);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	replay_leftovers(directory, &killed);
 	read_leftovers(directory, seen, most);
 	for (uint64_t number = killed.returned; number < killed.fed; number++)
 		assert_int_equal(seen[number], 1);
@@ -482,6 +518,33 @@ static void test_killed(void **state)
 		check_killed(9, takes);
 		check_killed(60, takes);
 	}
+}
+
+/* A private observer's files have no names: nothing is left of them, come what may. */
+static void test_not_kept(void **state)
+{
+	char *directory = directory_make();
+	const struct queue_options options = {
+	    .memory_size = MEMORY,
+	    .spill = true,
+	    .spill_directory = directory,
+	    .spill_size = 1 << 30,
+	};
+	struct feeder feeder = {0};
+	struct account account = {0};
+
+	(void)state;
+	assert_int_equal(queue_create(&options, &feeder.queue), 0);
+	for (int i = 0; i < 100; i++)
+		feed(&feeder, 100);
+	assert_true(statistics_of(feeder.queue).spill_used > 1 << 20);
+	assert_int_equal(directory_count(directory), 0);
+	drain(feeder.queue, &account);
+	account_end(&account, feeder.next);
+	assert_int_equal(account.gaps, 0);
+	assert_int_equal(statistics_of(feeder.queue).spill_used, 0);
+	queue_destroy(feeder.queue);
+	directory_remove(directory);
 }
 
 static void test_persist_errors(void **state)
@@ -518,6 +581,7 @@ int main(void)
 	    cmocka_unit_test(test_two_threads),
 	    cmocka_unit_test(test_two_threads_persisting),
 	    cmocka_unit_test(test_killed),
+	    cmocka_unit_test(test_not_kept),
 	    cmocka_unit_test(test_persist_errors),
 	};
 

@@ -47,8 +47,10 @@ static char *leave_file(const char *directory, size_t *size)
 	pid_t child = fork();
 
 	if (child == 0) {
-		const struct queue_options options = {
-		    .spill = true, .spill_directory = directory, .spill_size = 1 << 30};
+		const struct queue_options options = {.spill = true,
+						      .spill_directory = directory,
+						      .spill_keep = true,
+						      .spill_size = 1 << 30};
 		struct feeder feeder = {.stream = 5};
 		uint64_t position;
 
