@@ -96,7 +96,7 @@ enum procobsrv_present {
 	PROCOBSRV_HAS_NS_PID = 1u << 4, /* set only where it differs from pid */
 	PROCOBSRV_HAS_CGROUP = 1u << 5,
 	PROCOBSRV_HAS_EXE_FILE = 1u << 6,   /* exe_device, exe_inode */
-	PROCOBSRV_HAS_NAMESPACES = 1u << 7, /* those that are not 0 */
+	PROCOBSRV_HAS_NAMESPACES = 1u << 7, /* at its last exec: those that are not 0 */
 	PROCOBSRV_HAS_SESSION_LEADER = 1u << 8,
 	PROCOBSRV_HAS_START = 1u << 9, /* start_boot_ns, start_time_ns */
 };

@@ -243,6 +243,8 @@ static int deal_with_exec(struct dispatch *dispatch, const struct record_view *v
 		procobsrv_process_unref(process);
 		return ENOMEM;
 	}
+	if (process->pid == dispatch->root_pid)
+		dispatch->root_execed = true;
 	return report_record(dispatch, PROCOBSRV_EXEC, view, process, of_tree);
 }
 

@@ -54,13 +54,15 @@ struct dispatch {
 	struct gaps gaps;
 	struct assembly assembly;
 	struct dispatch_counters counters;
-	uint64_t tree_live;	  /* processes of the tree that are in the table */
-	bool tree_ended;	  /* there was a tree, and it has none left */
-	bool gap_seen;		  /* since the last resync */
+	uint64_t tree_live; /* processes of the tree that are in the table */
+	bool root_execed;   /* then the root itself is reported too, not only its descendants */
+	bool tree_ended;    /* there was a tree, and it has none left */
+	bool gap_seen;	    /* since the last resync */
 	struct record_gap unsaid; /* losses of our own for which there was no memory to tell */
 	uint64_t stream;
 	uint64_t position; /* of the record that is being dealt with */
 	uint64_t resume;   /* after it */
+	bool after_last;   /* a gap is told that no record has followed yet */
 
 	/* While a resync waits: who has exited since its snapshot began. */
 	bool note_exits;

@@ -51,6 +51,17 @@ uint64_t gaps_total(const struct record_gap *gap)
 	return total;
 }
 
+uint64_t gaps_accounted(const struct gaps *gaps)
+{
+	uint64_t accounted = 0;
+
+	for (size_t cpu = 0; cpu < gaps->count; cpu++)
+		accounted += gaps->sequences[cpu].number;
+	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+		accounted += gaps->skipped[kind];
+	return accounted;
+}
+
 /* Counts what the counters have grown by into gap, and accounts for it; returns the sum. */
 static uint64_t account_lost(struct gaps_sequence *sequence, const uint32_t *lost,
 			     struct record_gap *gap)

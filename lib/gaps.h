@@ -43,4 +43,7 @@ bool gaps_trailing(struct gaps *gaps, const struct source_statistics *statistics
 
 uint64_t gaps_total(const struct record_gap *gap);
 
+/* How many observations have been accounted for, losses included. */
+uint64_t gaps_accounted(const struct gaps *gaps);
+
 #endif

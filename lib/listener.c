@@ -162,6 +162,14 @@ static void drain_rest(struct procobsrv *monitor)
 	}
 }
 
+static void publish_drained(struct procobsrv *monitor)
+{
+	pthread_mutex_lock(&monitor->lock);
+	monitor->drained = true;
+	pthread_cond_broadcast(&monitor->changed);
+	pthread_mutex_unlock(&monitor->lock);
+}
+
 static void wait_for_taker(struct procobsrv *monitor)
 {
 	pthread_mutex_lock(&monitor->lock);
@@ -194,6 +202,7 @@ static void *run(void *param)
 	monitor_request_stop(monitor, PROCOBSRV_STOP_DRAIN);
 	drain_rest(monitor);
 	queue_end(monitor->queue);
+	publish_drained(monitor);
 	/* Whoever takes may still ask the source for counters, or give room back. */
 	wait_for_taker(monitor);
 	close_source(monitor);

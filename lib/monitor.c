@@ -32,7 +32,7 @@ static bool has_handler(const struct procobsrv *monitor)
 
 static bool in_handler(const struct procobsrv *monitor)
 {
-	return monitor->dispatcher_runs && pthread_equal(pthread_self(), monitor->dispatcher);
+	return taker_dispatching() == monitor;
 }
 
 /* ---- open and close ---- */
@@ -175,7 +175,8 @@ static int check_may_start(struct procobsrv *monitor)
 	pthread_mutex_lock(&monitor->lock);
 	enum monitor_state state = monitor->state;
 	pthread_mutex_unlock(&monitor->lock);
-	if (state != MONITOR_IDLE && state != MONITOR_ENDED)
+	bool given_up = state == MONITOR_STOPPING && !has_handler(monitor);
+	if (state != MONITOR_IDLE && state != MONITOR_ENDED && !given_up)
 		return error_set(PROCOBSRV_ERROR_STATE, "the monitor runs already");
 	return 0;
 }
@@ -220,6 +221,7 @@ static int prepare_run(struct procobsrv *monitor)
 	monitor->resync = (struct resync){0};
 	monitor->discard = false;
 	monitor->taker_done = false;
+	monitor->drained = false;
 	monitor->open_error = 0;
 	return 0;
 }
@@ -284,17 +286,30 @@ void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mo
 	}
 }
 
+/* With procobsrv_next(): until all that can be fetched is in the queue. */
+static void wait_until_drained(struct procobsrv *monitor)
+{
+	pthread_mutex_lock(&monitor->lock);
+	while (!monitor->drained && monitor->state != MONITOR_ENDED)
+		pthread_cond_wait(&monitor->changed, &monitor->lock);
+	pthread_mutex_unlock(&monitor->lock);
+}
+
 int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 {
 	if (mode != PROCOBSRV_STOP_DRAIN && mode != PROCOBSRV_STOP_DISCARD)
 		return error_set(PROCOBSRV_ERROR_ARGUMENT, "procobsrv_stop: no mode %d", mode);
-	if (state_of(monitor) == MONITOR_IDLE)
+	enum monitor_state state = state_of(monitor);
+	if (state == MONITOR_IDLE || state == MONITOR_ENDED)
 		return error_set(PROCOBSRV_ERROR_STATE, "the monitor does not run");
 
 	monitor_request_stop(monitor, mode);
-	if (in_handler(monitor) || !has_handler(monitor))
+	if (in_handler(monitor))
 		return 0;
-	return procobsrv_wait(monitor, -1);
+	if (has_handler(monitor))
+		return procobsrv_wait(monitor, -1);
+	wait_until_drained(monitor);
+	return 0;
 }
 
 int procobsrv_wait(struct procobsrv *monitor, int timeout_ms)

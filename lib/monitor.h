@@ -60,6 +60,7 @@ struct procobsrv {
 	pthread_cond_t changed;
 	enum monitor_state state;
 	_Atomic bool discard; /* end without delivering the rest */
+	bool drained;	      /* observing has ended and all of it is in the queue */
 	bool taker_done;
 	int open_error;
 	char open_explanation[ERROR_TEXT_SIZE];
@@ -109,6 +110,8 @@ bool taker_has_prepared(const struct procobsrv *monitor);
 void taker_clear(struct procobsrv *monitor);
 /* The dispatcher thread. */
 void *taker_run(void *param);
+/* Whose dispatcher the calling thread is; NULL: of none. */
+const struct procobsrv *taker_dispatching(void);
 /* Tells everyone that nothing more will be delivered. */
 void taker_finish(struct procobsrv *monitor);
 

@@ -119,6 +119,22 @@ static const char *last_component(const char *path)
 	return last;
 }
 
+/* Those of the exec: a forked child may be in others than its parent's image tells. */
+static void set_namespaces(struct procobsrv_process *public, const struct image *image)
+{
+	public->mount_namespace = image->mount_namespace;
+	public->pid_namespace = image->pid_namespace;
+	public->user_namespace = image->user_namespace;
+	public->network_namespace = image->network_namespace;
+	public->uts_namespace = image->uts_namespace;
+	public->ipc_namespace = image->ipc_namespace;
+	public->cgroup_namespace = image->cgroup_namespace;
+	public->time_namespace = image->time_namespace;
+	if (image->pid_namespace || image->mount_namespace || image->user_namespace ||
+	    image->network_namespace)
+	public->present |= PROCOBSRV_HAS_NAMESPACES;
+}
+
 static void set_image(struct process *process, struct image *image, bool forked)
 {
 	struct procobsrv_process *public = &process->public;
@@ -143,17 +159,8 @@ static void set_image(struct process *process, struct image *image, bool forked)
 		public->exe_device = image->exe_device;
 		public->exe_inode = image->exe_inode;
 	}
-	public->mount_namespace = image->mount_namespace;
-	public->pid_namespace = image->pid_namespace;
-	public->user_namespace = image->user_namespace;
-	public->network_namespace = image->network_namespace;
-	public->uts_namespace = image->uts_namespace;
-	public->ipc_namespace = image->ipc_namespace;
-	public->cgroup_namespace = image->cgroup_namespace;
-	public->time_namespace = image->time_namespace;
-	if (image->pid_namespace || image->mount_namespace || image->user_namespace ||
-	    image->network_namespace)
-	public->present |= PROCOBSRV_HAS_NAMESPACES;
+	if (!forked)
+		set_namespaces(public, image);
 	public->missing = image->missing;
 	public->missing_count = image->missing_count;
 	if (!process->name[0] && image->exe)

@@ -16,11 +16,7 @@ static void forget_counters(struct procobsrv *monitor)
 {
 	struct dispatch *dispatch = &monitor->dispatch;
 
-	monitor->baseline_number = 0;
-	for (size_t cpu = 0; cpu < dispatch->gaps.count; cpu++)
-		monitor->baseline_number += dispatch->gaps.sequences[cpu].number;
-	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
-		monitor->baseline_number += dispatch->gaps.skipped[kind];
+	monitor->baseline_number = gaps_accounted(&dispatch->gaps);
 	atomic_store(&dispatch->counters.seq, 0);
 	atomic_store(&dispatch->counters.filtered, 0);
 	atomic_store(&dispatch->counters.delivered, 0);

@@ -120,6 +120,9 @@ static bool may_want(const struct dispatch *dispatch, enum procobsrv_kind kind,
 		return false;
 	if (dispatch->root_pid && !in_tree)
 		return false;
+	if (process->pid == dispatch->root_pid && !dispatch->root_execed &&
+	    kind != PROCOBSRV_EXEC_FAILED && process->pid)
+		return false;
 	return dispatch->kernel_threads || !(process->flags & PROCOBSRV_PROCESS_KERNEL_THREAD);
 }
 
@@ -289,7 +292,13 @@ bool report_lost(struct dispatch *dispatch, const struct record_gap *gap)
 	    .from_ns = wall_of(dispatch, gap->from_ns),
 	    .to_ns = wall_of(dispatch, gap->to_ns),
 	};
-	event_set_cursor(event, dispatch->stream, dispatch->position, 'l', before + 1);
+	/* The same for every reader: the record that it precedes, or what had been numbered by
+	 * then. */
+	if (dispatch->after_last)
+		event_set_cursor(event, dispatch->stream, dispatch->position, 't',
+				 gaps_accounted(&dispatch->gaps));
+	else
+		event_set_cursor(event, dispatch->stream, dispatch->position, 'l', gap->stage);
 	event->resume = dispatch->position;
 	if (dispatch->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
 		dispatch->deliver(event, dispatch->param);

@@ -200,8 +200,10 @@ static void check_idle(struct procobsrv *monitor)
 	queue_statistics(monitor->queue, &queued);
 	if (queued.records)
 		return;
+	monitor->dispatch.after_last = true;
 	while (gaps_trailing(&monitor->dispatch.gaps, &statistics, &gap))
 		dispatch_gap(&monitor->dispatch, &gap);
+	monitor->dispatch.after_last = false;
 	dispatch_tell_unsaid(&monitor->dispatch);
 	conclude_resync(monitor, queue_position(monitor->queue));
 	begin_resync(monitor);
@@ -304,10 +306,18 @@ void taker_finish(struct procobsrv *monitor)
 	pthread_mutex_unlock(&monitor->lock);
 }
 
+static _Thread_local const struct procobsrv *dispatching;
+
+const struct procobsrv *taker_dispatching(void)
+{
+	return dispatching;
+}
+
 void *taker_run(void *param)
 {
 	struct procobsrv *monitor = param;
 
+	dispatching = monitor;
 	while (taker_step(monitor, TAKER_IDLE_MS) != PROCOBSRV_ERROR_ENDED)
 		;
 	monitor_request_stop(monitor, PROCOBSRV_STOP_DISCARD);
