@@ -14,9 +14,11 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
 
@@ -384,8 +386,22 @@ static bool is_first_namespace(const char *path, uint32_t number)
 	return stat(path, &status) || status.st_ino == number;
 }
 
-static int check_namespaces(void)
+static bool may_administer_network(void)
 {
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return !syscall(SYS_capget, &header, data) &&
+	       data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN);
+}
+
+static int check_rights(void)
+{
+	/* Since 6.6 everybody may listen, but with a socket too small for a busy machine, and
+	 * without a look at other users' programs. */
+	if (!may_administer_network())
+		return error_set(PROCOBSRV_ERROR_PERMISSION,
+				 "the proc connector needs root (CAP_NET_ADMIN)");
 	if (is_first_namespace("/proc/self/ns/pid", FIRST_PID_NAMESPACE) &&
 	    is_first_namespace("/proc/self/ns/user", FIRST_USER_NAMESPACE))
 		return 0;
@@ -455,7 +471,7 @@ static int wait_for_answer(struct connector_receiver *receiver)
 
 static int begin(struct connector_receiver *receiver, uint64_t buffer_size)
 {
-	int error = check_namespaces();
+	int error = check_rights();
 
 	if (!error)
 		error = open_socket(receiver, buffer_size);

@@ -26,6 +26,7 @@
 struct source {
 	struct connector_receiver *receiver;
 	uint64_t swept_ns;
+	uint64_t attach_ns; /* who began before this has no fork event here */
 	char limits[320];
 
 	pthread_mutex_t lock; /* guards what follows */
@@ -95,6 +96,7 @@ static int connector_open(const struct source_options *options, struct source **
 		connector_close(source, false);
 		return error;
 	}
+	source->attach_ns = os_boot_ns();
 	describe_limits(source, room);
 	*opened = source;
 	return 0;
@@ -250,9 +252,13 @@ static bool settle(struct snapshot *snapshot, int directory, struct proc_process
 	struct proc_process now = {0};
 	bool settled = false;
 
+	/* Should the event of one who is taken still come, it finds the entry and its identity. */
+	bool untold = process->body.process.start_ns < snapshot->source->attach_ns ||
+		      process->body.process.start_ns + YOUNG_NS < snapshot->begin_ns;
+
 	pthread_mutex_lock(&snapshot->source->lock);
 	entry = connector_events_match(events, process);
-	if (!entry && process->body.process.start_ns + YOUNG_NS < snapshot->begin_ns &&
+	if (!entry && untold &&
 	    /* Its exit event may have passed since it was read. */
 	    proc_process_read_stat(directory, &now) &&
 	    !(now.body.process_flags & RECORD_PROCESS_EXITING)) {
