@@ -159,10 +159,6 @@ static void note_missing(struct image *image, const struct record_image *record,
 		enum record_missing missing = record_missing(record, i);
 		if (missing == RECORD_WHOLE || (i == RECORD_STRING_ENV && !env_wanted))
 			continue;
-		/* Only an exec itself tells what it was called with: nobody can expect it later. */
-		if (missing == RECORD_MISSING_NOT_TAKEN &&
-		    (i == RECORD_STRING_FILENAME || i == RECORD_STRING_INTERPRETER))
-			continue;
 		image->missing[image->missing_count].field = image_string_name(i);
 		image->missing[image->missing_count].reason = image_missing_reason(missing);
 		image->missing_count++;

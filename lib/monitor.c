@@ -220,6 +220,7 @@ static int prepare_run(struct procobsrv *monitor)
 	}
 	monitor->resync = (struct resync){0};
 	monitor->discard = false;
+	monitor->stop_called = false;
 	monitor->taker_done = false;
 	monitor->drained = false;
 	monitor->open_error = 0;
@@ -300,9 +301,11 @@ int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 	if (mode != PROCOBSRV_STOP_DRAIN && mode != PROCOBSRV_STOP_DISCARD)
 		return error_set(PROCOBSRV_ERROR_ARGUMENT, "procobsrv_stop: no mode %d", mode);
 	enum monitor_state state = state_of(monitor);
-	if (state == MONITOR_IDLE || state == MONITOR_ENDED)
+	bool stopped = atomic_exchange(&monitor->stop_called, true);
+	if (state == MONITOR_IDLE || (state == MONITOR_ENDED && stopped))
 		return error_set(PROCOBSRV_ERROR_STATE, "the monitor does not run");
 
+	/* It may have ended by itself meanwhile, with its tree: then this is no mistake. */
 	monitor_request_stop(monitor, mode);
 	if (in_handler(monitor))
 		return 0;

@@ -303,8 +303,22 @@ static void tree_is_followed_by_descent(void **state)
 	assert_false(fixture->dispatch.tree_ended);
 	feed_exit(fixture, 11, 200, 0);
 	assert_true(fixture->dispatch.tree_ended);
-	assert_int_equal(fixture->count, 6);
-	assert_int_equal(fixture->dispatch.counters.filtered, 2);
+	/* Of the root itself nothing: it has not called exec. */
+	assert_int_equal(fixture->count, 4);
+	assert_int_equal(fixture->dispatch.counters.filtered, 4);
+}
+
+static void root_is_told_once_it_has_called_exec(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->dispatch.root_pid = 10;
+	feed_start(fixture, 10, 100, 1, 1);
+	feed_exec(fixture, 10, 100, 2, "make");
+	feed_exit(fixture, 10, 100, 0);
+	assert_int_equal(fixture->count, 2);
+	assert_int_equal(fixture->events[0]->kind, PROCOBSRV_EXEC);
+	assert_int_equal(fixture->events[1]->kind, PROCOBSRV_EXIT);
 }
 
 static void damaged_record_is_told_as_lost(void **state)
