@@ -75,11 +75,15 @@ check 'doctor -j: status 0' ended_with 0
 check 'doctor -j: one object' out '^\{"schema":1,"kind":"doctor","complete":true,'
 
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
-	try setpriv --reuid=65534 --regid=65534 --clear-groups "$consctl" watch --backend bpf --duration 0.1
+	# Where that user can reach it.
+	cp "$consctl" "$work/copy"
+	chmod 711 "$work" "$work/copy"
+	chmod a+r "$work/copy"
+	try setpriv --reuid=65534 --regid=65534 --clear-groups "$work/copy" watch --backend bpf --duration 0.1
 	check 'without rights: status 1' ended_with 1
 	check 'without rights: one line' err_lines 1
 	check 'without rights: says what to do' err 'root|sudo|CAP_'
-	try setpriv --reuid=65534 --regid=65534 --clear-groups "$consctl" doctor
+	try setpriv --reuid=65534 --regid=65534 --clear-groups "$work/copy" doctor
 	check 'without rights: doctor ends' sh -c "[ $status -le 1 ]"
 	check 'without rights: doctor says what is missing' out '^no +CAP_BPF +no'
 fi

@@ -208,7 +208,7 @@ static void try_all(bool pulls, enum failing_mode mode)
 	blocks = failing_blocks();
 	descriptors = entries("/proc/self/fd");
 	threads = entries("/proc/self/task");
-	for (unsigned long number = 1;; number += every || number < 100 ? 1 : number / 50) {
+	for (unsigned long number = 1;; number += every || number < 64 ? 1 : number / 16) {
 		bool any;
 		bool through;
 
