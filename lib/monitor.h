@@ -59,8 +59,9 @@ struct procobsrv {
 	pthread_mutex_t lock; /* state, source (as a pointer), errors */
 	pthread_cond_t changed;
 	enum monitor_state state;
-	_Atomic bool discard; /* end without delivering the rest */
-	bool drained;	      /* observing has ended and all of it is in the queue */
+	_Atomic bool discard;	  /* end without delivering the rest */
+	_Atomic bool stop_called; /* since the last start */
+	bool drained;		  /* observing has ended and all of it is in the queue */
 	bool taker_done;
 	int open_error;
 	char open_explanation[ERROR_TEXT_SIZE];
