@@ -404,6 +404,7 @@ int main(void)
 	    TEST(reused_pid_ends_its_former_holder),
 	    TEST(kinds_that_are_not_wanted_are_counted),
 	    TEST(tree_is_followed_by_descent),
+	    TEST(root_is_told_once_it_has_called_exec),
 	    TEST(damaged_record_is_told_as_lost),
 	    TEST(resync_tells_the_differences),
 	};
