@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "connector_receiver.h"
 
+#include "connector_socket.h"
 #include "error.h"
 #include "os.h"
 
@@ -13,26 +14,18 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/capability.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
 
-#define ROOM_DEFAULT (64ull << 20)
 /* What may wait in memory; beyond it events stay in the socket, where losses are counted. */
 #define BLOCKS_MOST  (64u << 20) / sizeof(struct connector_block)
 #define FREE_MOST    16u
 #define MESSAGE_SIZE 128u
 #define ANSWER_MS    2000
 #define CPUS_MOST    1024
-
-/* The numbers that the kernel gives the first namespaces (include/uapi/linux/nsfs.h). */
-#define FIRST_PID_NAMESPACE  0xeffffffcu
-#define FIRST_USER_NAMESPACE 0xeffffffdu
 
 struct connector_receiver {
 	int socket;
@@ -60,35 +53,10 @@ struct connector_receiver {
 
 /* ---- what is sent ---- */
 
-static bool send_operation(struct connector_receiver *receiver, enum proc_cn_mcast_op operation,
-			   uint32_t id)
-{
-	const struct nlmsghdr netlink = {
-	    .nlmsg_len = NLMSG_LENGTH(sizeof(struct cn_msg) + sizeof(uint32_t)),
-	    .nlmsg_type = NLMSG_DONE,
-	};
-	const struct cn_msg connector = {
-	    .id = {CN_IDX_PROC, CN_VAL_PROC},
-	    .ack = id,
-	    .len = sizeof(uint32_t),
-	};
-	const uint32_t payload = operation;
-	char message[sizeof netlink + sizeof connector + sizeof payload];
-	ssize_t sent;
-
-	memcpy(message, &netlink, sizeof netlink);
-	memcpy(message + sizeof netlink, &connector, sizeof connector);
-	memcpy(message + sizeof netlink + sizeof connector, &payload, sizeof payload);
-	do
-		sent = send(receiver->socket, message, sizeof message, 0);
-	while (sent < 0 && errno == EINTR);
-	return sent == sizeof message;
-}
-
 bool connector_receiver_ping(struct connector_receiver *receiver, uint32_t id)
 {
 	atomic_fetch_add(&receiver->listens, 1);
-	return send_operation(receiver, PROC_CN_MCAST_LISTEN, id);
+	return connector_socket_send(receiver->socket, PROC_CN_MCAST_LISTEN, id);
 }
 
 /*
@@ -379,74 +347,6 @@ uint64_t connector_receiver_wakeups(const struct connector_receiver *receiver)
 
 /* ---- beginning and end ---- */
 
-static bool is_first_namespace(const char *path, uint32_t number)
-{
-	struct stat status;
-
-	return stat(path, &status) || status.st_ino == number;
-}
-
-static bool may_administer_network(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-
-	return !syscall(SYS_capget, &header, data) &&
-	       data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective & CAP_TO_MASK(CAP_NET_ADMIN);
-}
-
-static int check_rights(void)
-{
-	/* Since 6.6 everybody may listen, but with a socket too small for a busy machine, and
-	 * without a look at other users' programs. */
-	if (!may_administer_network())
-		return error_set(PROCOBSRV_ERROR_PERMISSION,
-				 "the proc connector needs root (CAP_NET_ADMIN)");
-	if (is_first_namespace("/proc/self/ns/pid", FIRST_PID_NAMESPACE) &&
-	    is_first_namespace("/proc/self/ns/user", FIRST_USER_NAMESPACE))
-		return 0;
-	return error_set(PROCOBSRV_ERROR_UNSUPPORTED,
-			 "the proc connector answers only in the machine's first pid and user "
-			 "namespace, and this is a container; run it on the host");
-}
-
-/* Asks for much room and takes what it gets. */
-static void set_room(struct connector_receiver *receiver, uint64_t size)
-{
-	int wanted = size > INT32_MAX / 2 ? INT32_MAX / 2 : (int)size;
-	int granted = 0;
-	socklen_t length = sizeof granted;
-
-	if (setsockopt(receiver->socket, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof wanted))
-		setsockopt(receiver->socket, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
-	/* The kernel doubles it, for its own book-keeping. */
-	if (!getsockopt(receiver->socket, SOL_SOCKET, SO_RCVBUF, &granted, &length))
-		receiver->room = (uint64_t)granted / 2;
-}
-
-static int open_socket(struct connector_receiver *receiver, uint64_t size)
-{
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-
-	receiver->socket =
-	    socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
-	if (receiver->socket < 0)
-		return errno == EPROTONOSUPPORT || errno == EAFNOSUPPORT
-			   ? error_set(PROCOBSRV_ERROR_UNSUPPORTED,
-				       "this kernel or network namespace has no connector "
-				       "(CONFIG_CONNECTOR); run it on the host, or use another "
-				       "backend")
-			   : error_set_errno(errno, "cannot open a connector socket");
-	set_room(receiver, size ? size : ROOM_DEFAULT);
-	if (bind(receiver->socket, (struct sockaddr *)&address, sizeof address))
-		return error_set_errno(errno, "cannot listen to the proc connector (it needs root "
-					      "or CAP_NET_ADMIN)");
-	if (connect(receiver->socket, (struct sockaddr *)&kernel, sizeof kernel))
-		return error_set_errno(errno, "cannot address the proc connector");
-	return 0;
-}
-
 static int wait_for_answer(struct connector_receiver *receiver)
 {
 	uint64_t end = clock_ns(CLOCK_MONOTONIC) + ANSWER_MS * 1000000ull;
@@ -462,7 +362,8 @@ static int wait_for_answer(struct connector_receiver *receiver)
 	if (!answered)
 		return error_set(PROCOBSRV_ERROR_UNSUPPORTED,
 				 "the proc connector does not answer: the kernel was built without "
-				 "CONFIG_PROC_EVENTS, or this is not its first namespace");
+				 "CONFIG_PROC_EVENTS, or this is a container with a network of its "
+				 "own; run it on the host");
 	if (error)
 		return error_set_errno((int)error, "the proc connector refuses to tell (it needs "
 						   "root or CAP_NET_ADMIN)");
@@ -471,10 +372,8 @@ static int wait_for_answer(struct connector_receiver *receiver)
 
 static int begin(struct connector_receiver *receiver, uint64_t buffer_size)
 {
-	int error = check_rights();
+	int error = connector_socket_open(buffer_size, &receiver->socket, &receiver->room);
 
-	if (!error)
-		error = open_socket(receiver, buffer_size);
 	if (error)
 		return error;
 	receiver->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -516,7 +415,7 @@ int connector_receiver_open(uint64_t buffer_size, struct connector_receiver **op
 static void send_ignores(struct connector_receiver *receiver)
 {
 	for (unsigned count = atomic_exchange(&receiver->listens, 0); count; count--)
-		send_operation(receiver, PROC_CN_MCAST_IGNORE, 0);
+		connector_socket_send(receiver->socket, PROC_CN_MCAST_IGNORE, 0);
 }
 
 void connector_receiver_stop(struct connector_receiver *receiver)
