@@ -6,16 +6,17 @@ static void append_bits(struct base64 *base64, unsigned characters)
 	static const char alphabet[] =
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	struct buffer *buffer = base64->buffer;
+	uint32_t bits = base64->bits;
 
+	base64->bits = 0;
+	base64->count = 0;
 	if (!buffer_reserve(buffer, 4))
 		return;
 	char *out = buffer->data + buffer->size;
 
 	for (unsigned at = 0; at < 4; at++)
-		out[at] = at < characters ? alphabet[base64->bits >> (18 - 6 * at) & 0x3f] : '=';
+		out[at] = at < characters ? alphabet[bits >> (18 - 6 * at) & 0x3f] : '=';
 	buffer->size += 4;
-	base64->bits = 0;
-	base64->count = 0;
 }
 
 void base64_append(struct base64 *base64, const void *data, size_t size)

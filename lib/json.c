@@ -9,7 +9,7 @@
 #define ONES	UINT64_C(0x0101010101010101)
 #define HIGHS	UINT64_C(0x8080808080808080)
 #define WORD	sizeof(uint64_t)
-#define NARROW	4
+#define HALF	sizeof(uint32_t)
 #define LONGEST 12 /* bytes of one escaped character: a surrogate pair */
 
 /* Non-zero if any byte is below 0x20, above 0x7e, a quote or a backslash. */
@@ -42,6 +42,19 @@ static inline size_t copy_plain(char *out, const char *text, size_t size)
 		if (needs_care(word) != 0)
 			break;
 		memcpy(out + at, &word, WORD);
+	}
+	if (size >= HALF && size < WORD) {
+		/* Two halves, which may overlap. */
+		uint32_t first;
+		uint32_t last;
+
+		memcpy(&first, text, HALF);
+		memcpy(&last, text + size - HALF, HALF);
+		if (needs_care((uint64_t)last << 32 | first) == 0) {
+			memcpy(out, &first, HALF);
+			memcpy(out + size - HALF, &last, HALF);
+			return size;
+		}
 	}
 	if (at + WORD > size && size >= WORD) {
 		/* The last bytes, some of them a second time. */
