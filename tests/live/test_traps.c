@@ -103,7 +103,7 @@ static void misuse_inside(const struct procobsrv_event *event, void *param)
 
 static void close_from_handler(void)
 {
-	struct inside inside = {0};
+	struct inside inside = {.calls = 0};
 
 	inside.monitor = start_with(misuse_inside, &inside);
 	run_one((const char *const[]){"live_worker", "many", "50", NULL});
