@@ -139,6 +139,14 @@ static void sweep(struct source *source)
 	pthread_mutex_unlock(&source->lock);
 }
 
+static bool is_anybody_lingering(struct source *source)
+{
+	pthread_mutex_lock(&source->lock);
+	bool lingering = source->events.table.lingering > 0;
+	pthread_mutex_unlock(&source->lock);
+	return lingering;
+}
+
 static int connector_drain(struct source *source, int timeout_ms, source_on_batch on_batch,
 			   void *param)
 {
@@ -146,7 +154,7 @@ static int connector_drain(struct source *source, int timeout_ms, source_on_batc
 	bool stopped = connector_receiver_stopped(source->receiver);
 	size_t blocks = 0;
 
-	if (source->events.table.lingering && (timeout_ms < 0 || timeout_ms > SWEEP_MS))
+	if ((timeout_ms < 0 || timeout_ms > SWEEP_MS) && is_anybody_lingering(source))
 		timeout_ms = SWEEP_MS;
 	/* A few at a time, so that the caller sees its wake-ups in a storm, too. */
 	while (blocks < 16 &&

@@ -98,14 +98,12 @@ static bool parse_stat(char *text, uint64_t fields[STAT_FIELDS], char name[RECOR
 	return field > STAT_START;
 }
 
-bool proc_process_read_stat(int directory, struct proc_process *process)
+static bool take_stat(char *text, struct proc_process *process)
 {
-	char text[2048];
 	uint64_t fields[STAT_FIELDS] = {0};
 	struct record_body *body = &process->body;
 
-	if (proc_read_text(directory, "stat", text, sizeof text) <= 0 ||
-	    !parse_stat(text, fields, body->name))
+	if (!parse_stat(text, fields, body->name))
 		return false;
 
 	body->process.pid = (uint32_t)strtoul(text, NULL, 10);
@@ -132,6 +130,21 @@ bool proc_process_read_stat(int directory, struct proc_process *process)
 	if (proc_process_is_dead(process) && process->threads <= 1)
 		body->process_flags |= RECORD_PROCESS_EXITING;
 	return true;
+}
+
+bool proc_process_read_stat(int directory, struct proc_process *process)
+{
+	char text[2048];
+
+	return proc_read_text(directory, "stat", text, sizeof text) > 0 && take_stat(text, process);
+}
+
+bool proc_process_read_stat_of(uint32_t pid, struct proc_process *process)
+{
+	char path[32], text[2048];
+
+	snprintf(path, sizeof path, "/proc/%u/stat", pid);
+	return proc_read_text(AT_FDCWD, path, text, sizeof text) > 0 && take_stat(text, process);
 }
 
 bool proc_process_is_dead(const struct proc_process *process)
@@ -253,13 +266,9 @@ bool proc_process_read(int directory, struct proc_process *process)
 struct record_identity proc_process_identity(uint32_t pid)
 {
 	struct proc_process process = {0};
-	int directory;
 
-	if (!pid || (directory = proc_process_open(pid)) < 0)
+	if (!pid || !proc_process_read_stat_of(pid, &process))
 		return (struct record_identity){0};
-	if (!proc_process_read_stat(directory, &process))
-		process.body.process = (struct record_identity){0};
-	close(directory);
 	return process.body.process;
 }
 

@@ -44,6 +44,8 @@ void proc_process_read_audit(int directory, struct proc_process *process);
 /* All of the above. */
 bool proc_process_read(int directory, struct proc_process *process);
 
+/* The first of them by pid alone, which costs least. */
+bool proc_process_read_stat_of(uint32_t pid, struct proc_process *process);
 /* Is the thread whose directory was read a zombie, or less? */
 bool proc_process_is_dead(const struct proc_process *process);
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define INTERVAL_NS 50000000ull
@@ -172,10 +173,18 @@ static bool has_execed(const struct sampled *before, const struct proc_process *
 		memcmp(before->body.name, now->body.name, sizeof before->body.name));
 }
 
+static bool has_changed(const struct sampled *before, const struct proc_process *now)
+{
+	return has_execed(before, now) ||
+	       before->body.process.start_ns != now->body.process.start_ns ||
+	       (!before->ended && now->body.process_flags & RECORD_PROCESS_EXITING) ||
+	       before->body.parent.pid != now->body.parent.pid ||
+	       memcmp(before->body.name, now->body.name, sizeof before->body.name);
+}
+
 static void compare(struct source *source, int directory, struct sampled *sampled,
 		    struct proc_process *process)
 {
-	sampled->look = source->look;
 	if (sampled->ended)
 		return;
 	if (process->body.process_flags & RECORD_PROCESS_EXITING) {
@@ -184,9 +193,7 @@ static void compare(struct source *source, int directory, struct sampled *sample
 		return;
 	}
 	bool execed = has_execed(sampled, process);
-	bool changed = execed || process->body.parent.pid != sampled->body.parent.pid ||
-		       memcmp(process->body.name, sampled->body.name, sizeof process->body.name);
-	if (!changed || !proc_process_read_status(directory, process))
+	if (!proc_process_read_status(directory, process))
 		return;
 	proc_process_read_audit(directory, process);
 	take_present(source, sampled, process);
@@ -196,9 +203,9 @@ static void compare(struct source *source, int directory, struct sampled *sample
 	}
 }
 
-static void look_at(uint32_t pid, void *param)
+/* Somebody new, or somebody who has changed. */
+static void look_closer(struct source *source, uint32_t pid)
 {
-	struct source *source = param;
 	struct sampled *sampled = find(source, pid);
 	struct proc_process process = {0};
 	int directory = proc_process_open(pid);
@@ -218,6 +225,23 @@ static void look_at(uint32_t pid, void *param)
 			meet(source, directory, &process);
 	}
 	close(directory);
+}
+
+static void look_at(uint32_t pid, void *param)
+{
+	struct source *source = param;
+	struct sampled *sampled = find(source, pid);
+	struct proc_process process = {0};
+
+	if (sampled) {
+		/* Most have not changed, which one file tells. */
+		if (!proc_process_read_stat_of(pid, &process))
+			return;
+		sampled->look = source->look;
+		if (!has_changed(sampled, &process))
+			return;
+	}
+	look_closer(source, pid);
 }
 
 static void look_for_gone(void **slot, void *param)
@@ -266,10 +290,18 @@ static void tell_born(struct source *source, bool silently)
 	arena_clear(&source->born, 1u << 16);
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (uint64_t)spent.tv_sec * 1000000000u + (uint64_t)spent.tv_nsec;
+}
+
 /* Compares /proc with what the last look found. False: /proc cannot be read. */
 static bool look(struct source *source, bool silently)
 {
-	uint64_t begin = os_boot_ns();
+	uint64_t begin = os_boot_ns(), spent = thread_cpu_ns();
 
 	pthread_mutex_lock(&source->lock);
 	source->now_ns = begin;
@@ -280,7 +312,7 @@ static bool look(struct source *source, bool silently)
 	tell_born(source, silently);
 	pthread_mutex_unlock(&source->lock);
 
-	uint64_t cost = os_boot_ns() - begin;
+	uint64_t cost = thread_cpu_ns() - spent;
 	uint64_t interval = cost * COST_SHARE > INTERVAL_NS ? cost * COST_SHARE : INTERVAL_NS;
 	source->next_ns = begin + interval;
 	return done;
@@ -324,13 +356,15 @@ static int proc_open(const struct source_options *options, struct source **opene
 	record_writer_init(&source->writer, options->record_kinds);
 	source->image_options = (struct proc_image_options){
 	    .env = options->capture_env, .max_args = options->max_args, .invocation = true};
-	if (!look(source, true)) {
+	/* The second look is as all others will be: it tells what one costs. */
+	if (!look(source, true) || !look(source, false)) {
 		int error = error_set_errno(errno, "the proc backend cannot read /proc");
 		proc_close(source, false);
 		return error;
 	}
 	snprintf(source->limits, sizeof source->limits,
-		 "samples /proc every %u ms: processes that live shorter are missed, of those that "
+		 "samples /proc every %u ms or more: processes that live shorter are missed, of "
+		 "those that "
 		 "end the exit status mostly is not known",
 		 (unsigned)((source->next_ns - source->now_ns) / 1000000));
 	*opened = source;
