@@ -151,7 +151,7 @@ static int compare(const void *left, const void *right)
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS_DEFAULT;
+	long rounds = argc > 1 ? strtol(argv[1], NULL, 10) : ROUNDS_DEFAULT;
 	double alone = 0;
 
 	if (rounds < 1 || rounds > ROUNDS_MAX) {
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	/* By turns, so that what else the machine does falls on all alike. */
-	for (int round = 0; round < rounds; round++)
+	for (long round = 0; round < rounds; round++)
 		for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
 			scenes[i].nanoseconds[round] =
 			    scenes[i].batch ? pass(&scenes[i]) : copy_alone(scenes[i].size);

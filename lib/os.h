@@ -33,8 +33,11 @@ void os_event_clear(struct os_event *event);
 intptr_t os_event_handle(const struct os_event *event); /* a descriptor, or a HANDLE */
 void os_event_destroy(struct os_event *event);		/* NULL is allowed */
 
+/* TMPDIR or the system's directory for temporary files. Valid until the environment changes. */
+const char *os_temporary_directory(void);
+
 /*
- * A file that only this user can read, in `directory` (NULL: TMPDIR or the system's), named
+ * A file that only this user can read, in `directory` (NULL: os_temporary_directory()), named
  * `prefix` and something random. 0 or a PROCOBSRV_ERROR_ with error_set() called.
  */
 struct os_file;

@@ -19,7 +19,7 @@ struct spill_file {
 };
 
 struct spill {
-	char *directory; /* owned; NULL: the default */
+	char *directory; /* owned */
 	uint64_t size;
 	uint64_t file_size;
 	uint64_t generation;
@@ -58,11 +58,11 @@ int spill_create(const char *directory, bool keep, uint64_t size, size_t block_s
 	new_spill->table = malloc(table_size(block_size));
 	if (!new_spill->table)
 		goto no_memory;
-	if (directory) {
-		new_spill->directory = strdup(directory);
-		if (!new_spill->directory)
-			goto no_memory;
-	}
+	/* Now, not when the listener first writes: the program may change its environment by then.
+	 */
+	new_spill->directory = strdup(directory ? directory : os_temporary_directory());
+	if (!new_spill->directory)
+		goto no_memory;
 	new_spill->keep = keep;
 	new_spill->size = size;
 	/* Small files give their room back early; large ones keep the descriptors few. */
@@ -152,9 +152,9 @@ static int make_file(struct spill *spill, struct spill_file **file)
 		return ENOMEM;
 	errno = 0;
 	if (os_file_create_private(spill->directory, SPILL_PREFIX, &new_file->file)) {
-		error = errno ? errno : EIO;
+		error = errno;
 		free(new_file);
-		return error;
+		return error ? error : EIO;
 	}
 	error = write_file_header(spill, new_file->file);
 	if (error) {

@@ -71,7 +71,7 @@ int spill_reader_open_file(struct os_file *file, struct spill_reader **reader)
 
 int spill_reader_open(const char *path, struct spill_reader **reader)
 {
-	struct os_file *file;
+	struct os_file *file = NULL;
 	int code = os_file_adopt(path, &file);
 
 	if (code)
@@ -206,7 +206,7 @@ static int add_leftover(const char *path, void *param)
 	struct list *list = param;
 	struct spill_leftover *grown, *item;
 	struct spill_file_header header = {0};
-	struct os_file *file;
+	struct os_file *file = NULL;
 	char *own_path;
 
 	/* Not ours, in use, or gone again: none of our business. */

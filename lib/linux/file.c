@@ -30,12 +30,16 @@ static int failed(int code, int error)
 	return code;
 }
 
+const char *os_temporary_directory(void)
+{
+	const char *directory = secure_getenv("TMPDIR");
+
+	return directory && *directory ? directory : "/tmp";
+}
+
 static const char *directory_or_default(const char *directory)
 {
-	if (directory && *directory)
-		return directory;
-	directory = secure_getenv("TMPDIR");
-	return directory && *directory ? directory : "/tmp";
+	return directory && *directory ? directory : os_temporary_directory();
 }
 
 /* Takes over descriptor and path, or closes and frees them and, if `is_new`, deletes the file. */

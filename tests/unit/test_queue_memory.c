@@ -59,6 +59,7 @@ static int test_asprintf(char **text, const char *format, ...)
 #define realloc	 test_realloc
 #define strdup	 test_strdup
 #define asprintf test_asprintf
+/* NOLINTBEGIN(bugprone-suspicious-include) */
 #include "../../lib/linux/file.c"
 #include "../../lib/queue.c"
 #include "../../lib/queue_append.c"
@@ -68,6 +69,7 @@ static int test_asprintf(char **text, const char *format, ...)
 #define compare compare_blocks
 #include "../../lib/spill_replay.c"
 #undef compare
+/* NOLINTEND(bugprone-suspicious-include) */
 #undef malloc
 #undef calloc
 #undef realloc
