@@ -53,6 +53,7 @@ static void fill(struct procobsrv *monitor, struct procobsrv_statistics *out)
 	out->pending = out->observed > dealt_with ? out->observed - dealt_with : 0;
 	out->ring_size = source.ring_size;
 	out->ring_used = source.produced - source.released;
+	out->ring_peak = source.ring_peak;
 	out->queue_used = queue.memory_used;
 	out->queue_peak = queue.memory_peak;
 	out->spill_used = queue.spill_used;

@@ -2,6 +2,9 @@
 /* The thread that owns the source: opens it, drains it into the queue, closes it. */
 #include "monitor.h"
 
+#include "reader.h"
+#include "resident.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -138,6 +141,8 @@ static void observe(struct procobsrv *monitor)
 		    monitor->operations->drain(monitor->source, TAKER_IDLE_MS, on_batch, monitor);
 		if (error)
 			break;
+		if (monitor->options.source.resident)
+			reader_make_room(monitor);
 		if (position == queue_position(monitor->queue))
 			look_for_losses(monitor, seen);
 	}
@@ -149,11 +154,15 @@ static void drain_rest(struct procobsrv *monitor)
 	struct source_statistics *statistics = &monitor->last_statistics;
 	uint64_t deadline = os_boot_ns() + LAST_DRAIN_NS;
 
+	bool resident = monitor->options.source.resident;
+
 	monitor->operations->detach(monitor->source);
-	if (monitor_discards(monitor))
+	if (monitor_discards(monitor) ||
+	    monitor->operations->statistics(monitor->source, statistics))
 		return;
 	while (os_boot_ns() < deadline) {
-		if (monitor->operations->statistics(monitor->source, statistics))
+		/* A resident observer goes on: only what it had written by now is ours. */
+		if (!resident && monitor->operations->statistics(monitor->source, statistics))
 			return;
 		if (queue_position(monitor->queue) >= statistics->produced)
 			return;
@@ -190,11 +199,20 @@ static void close_source(struct procobsrv *monitor)
 	monitor->operations->close(source, false);
 }
 
+static void replay_leftovers(struct procobsrv *monitor)
+{
+	const char *directory = monitor->options.spill_directory;
+
+	reader_replay_leftovers(monitor, directory ? directory : resident_spill_directory());
+}
+
 static void *run(void *param)
 {
 	struct procobsrv *monitor = param;
 	int error = open_source(monitor);
 
+	if (!error && monitor->options.source.resident)
+		replay_leftovers(monitor);
 	publish_open(monitor, error);
 	if (error)
 		return NULL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor.h"
 
+#include "resident.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@ static void deliver_to_handler(struct event *event, void *param)
 {
 	struct procobsrv *monitor = param;
 
+	monitor->last_delivered = event->resume;
 	monitor->options.handler.on_event(&event->public, monitor->options.handler.param);
 	procobsrv_event_unref(&event->public);
 }

@@ -71,6 +71,7 @@ struct procobsrv {
 	struct source *source;			  /* NULL: not open */
 	struct source_statistics last_statistics; /* of the source, when it was closed */
 	uint64_t acknowledged;	       /* reading the resident observer: before this all is safe */
+	uint64_t last_delivered;       /* resume of the last event handed over; the taker's */
 	struct checkpoint *checkpoint; /* the taker's; NULL: none */
 	uint64_t baseline_number;      /* sum of the kernel's numbers when this run began */
 

@@ -2,8 +2,15 @@
 #include "reader.h"
 
 #include "resident.h"
+#include "spill.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* How long a user may take to make safe what was delivered before more of a spilled queue is taken.
+ */
+#define ACKNOWLEDGE_WAIT_NS 1000000000u
 
 static void drop(struct event *event, void *param)
 {
@@ -39,7 +46,7 @@ int reader_take_over(struct procobsrv *monitor)
 	if (!monitor->checkpoint &&
 	    (error = checkpoint_create(resident_directory(), &monitor->checkpoint)))
 		return error;
-	monitor->acknowledged = statistics.released;
+	monitor->acknowledged = statistics.acknowledged;
 	dispatch->kinds = 0;
 	dispatch->deliver = drop;
 	error =
@@ -79,22 +86,137 @@ static void acknowledge(struct procobsrv *monitor, uint64_t position)
 	pthread_mutex_lock(&monitor->lock);
 	if (position > monitor->acknowledged) {
 		monitor->acknowledged = position;
-		if (monitor->source)
+		if (monitor->source) {
+			monitor->operations->acknowledge(monitor->source, position);
 			monitor->operations->release(monitor->source, position);
+		}
+		pthread_cond_broadcast(&monitor->changed);
+	}
+	pthread_mutex_unlock(&monitor->lock);
+}
+
+/*
+ * While the queue is on disk its files go as they are taken, so that there what was delivered must
+ * be safe before more is taken. In memory the ring still has it.
+ */
+static void wait_for_acknowledgement(struct procobsrv *monitor, uint64_t position)
+{
+	struct queue_statistics queued;
+	uint64_t deadline = os_boot_ns() + ACKNOWLEDGE_WAIT_NS;
+
+	queue_statistics(monitor->queue, &queued);
+	if (!queued.spill_used)
+		return;
+	pthread_mutex_lock(&monitor->lock);
+	while (monitor->acknowledged < position && !monitor_discards(monitor)) {
+		uint64_t now = os_boot_ns();
+		if (now >= deadline)
+			break;
+		os_condition_wait(&monitor->changed, &monitor->lock, deadline - now);
 	}
 	pthread_mutex_unlock(&monitor->lock);
 }
 
 void reader_after_batch(struct procobsrv *monitor, const struct queue_batch *batch)
 {
-	if (!(monitor->options.flags & PROCOBSRV_ACKNOWLEDGE))
-		acknowledge(monitor, assembly_oldest(&monitor->dispatch.assembly, batch->resume));
+	uint64_t dealt_with = assembly_oldest(&monitor->dispatch.assembly, batch->resume);
+
+	if (monitor->options.flags & PROCOBSRV_ACKNOWLEDGE)
+		wait_for_acknowledgement(monitor, monitor->last_delivered);
+	else
+		acknowledge(monitor, dealt_with);
 	pthread_mutex_lock(&monitor->lock);
 	uint64_t acknowledged = monitor->acknowledged;
 	pthread_mutex_unlock(&monitor->lock);
 	if (monitor->checkpoint && checkpoint_advance(monitor->checkpoint, &monitor->dispatch,
 						      batch->resume, acknowledged))
 		give_up_checkpoint(monitor);
+}
+
+/* ---- what a reader that was killed had taken out of the ring and not delivered ---- */
+
+static void note(struct procobsrv *monitor, const char *text)
+{
+	size_t used = strlen(monitor->limits);
+
+	snprintf(monitor->limits + used, sizeof monitor->limits - used, "%s%s", used ? "; " : "",
+		 text);
+}
+
+/* Queues the records of the file from *position on, up to where the ring begins. */
+static int replay_file(struct procobsrv *monitor, struct spill_reader *reader, uint64_t stream,
+		       uint64_t *position)
+{
+	struct source_batch batch;
+	int error;
+
+	while (!(error = spill_reader_next(reader, &batch))) {
+		size_t first = 0;
+		if (batch.stream != stream)
+			continue;
+		while (first < batch.count && batch.records[first].position < *position)
+			first++;
+		batch.records += first;
+		batch.count -= first;
+		if (!batch.count)
+			continue;
+		queue_append(monitor->queue, &batch);
+		*position = batch.resume;
+	}
+	return error == PROCOBSRV_ERROR_ENDED || spill_reader_cut_short(reader) ? 0 : error;
+}
+
+static bool of_this_boot(const struct spill_leftover *leftover)
+{
+	char boot[37] = "";
+
+	os_boot_id(boot);
+	return !strcmp(boot, leftover->boot);
+}
+
+void reader_replay_leftovers(struct procobsrv *monitor, const char *directory)
+{
+	struct source_statistics statistics;
+	struct spill_leftover *leftovers = NULL;
+	struct spill_reader **readers;
+	size_t count = 0;
+	uint64_t kept;
+
+	if (monitor->operations->statistics(monitor->source, &statistics) ||
+	    spill_leftovers(directory, &leftovers, &count) || !count)
+		return;
+	readers = calloc(count, sizeof *readers);
+	uint64_t position = statistics.acknowledged;
+	for (size_t i = 0; readers && i < count; i++) {
+		if (!of_this_boot(&leftovers[i])) {
+			note(monitor, "events that were never delivered before the last boot "
+				      "lie in procobsrv-spill files");
+			continue;
+		}
+		if (spill_reader_open(leftovers[i].path, &readers[i]) ||
+		    replay_file(monitor, readers[i], statistics.stream, &position))
+			note(monitor, procobsrv_explain());
+	}
+	/* They are needed until what was queued is on disk again under our own name. */
+	bool safe = position == statistics.acknowledged || !queue_persist(monitor->queue, &kept);
+	for (size_t i = 0; readers && i < count; i++)
+		spill_reader_close(readers[i], safe);
+	free(readers);
+	spill_leftovers_free(leftovers, count);
+}
+
+void reader_make_room(struct procobsrv *monitor)
+{
+	struct source_statistics statistics;
+	uint64_t position;
+
+	if (monitor->options.flags & PROCOBSRV_NO_SPILL ||
+	    monitor->operations->statistics(monitor->source, &statistics))
+		return;
+	if (statistics.produced - statistics.released < statistics.ring_size / 2)
+		return;
+	if (!queue_persist(monitor->queue, &position))
+		monitor->operations->release(monitor->source, position);
 }
 
 void reader_end(struct procobsrv *monitor)

@@ -32,7 +32,10 @@ int resident_uninstall(void);
 /* Fills *status; 0 also when there is none (installed is false then). */
 int resident_status(struct resident_status *status);
 
-/* The directory for what readers keep (checkpoint, spill): private to root, gone with the boot. */
+/* The directory for what is of this boot only (checkpoint, lock): private to root. */
 const char *resident_directory(void);
+
+/* The directory for records that are spilled while the resident observer is read. */
+const char *resident_spill_directory(void);
 
 #endif

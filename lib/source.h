@@ -55,10 +55,12 @@ struct source_sequence {
 #define SOURCE_SEQUENCES_MAX 1024
 
 struct source_statistics {
-	uint64_t stream;    /* as in the batches */
-	uint64_t produced;  /* position after the last record that the kernel has written */
-	uint64_t released;  /* position before which the room has been given back */
-	uint64_t ring_size; /* bytes; 0: the source has no ring */
+	uint64_t stream;       /* as in the batches */
+	uint64_t produced;     /* position after the last record that the kernel has written */
+	uint64_t released;     /* position before which the room has been given back */
+	uint64_t acknowledged; /* resident: position before which all is safe with a user */
+	uint64_t ring_size;    /* bytes; 0: the source has no ring */
+	uint64_t ring_peak;    /* bytes, the most that were in use when the reader looked */
 	uint64_t wakeups;
 	uint64_t skipped[RECORD_LOST_KINDS]; /* calls of the kernel's programs that were skipped */
 	size_t sequence_count;		     /* how many of `sequences` are filled */
@@ -87,6 +89,10 @@ struct source_operations {
 
 	/* Records before `position` are delivered or spilled: their room may be used again. */
 	void (*release)(struct source *source, uint64_t position);
+
+	/* A resident observer is told that records before `position` are safe with a user, so that
+	 * a later reader goes on there; NULL: this source has no resident observers. */
+	void (*acknowledge)(struct source *source, uint64_t position);
 
 	/* Makes a drain() that waits, or the next one, return soon. */
 	void (*wake)(struct source *source);

@@ -12,12 +12,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MEBIBYTE	   (1ull << 20)
@@ -28,7 +30,7 @@
 
 #define TOLD_EXITS_PER_CPU 256u
 
-static const char *const program_names[RECORD_LOST_KINDS] = {
+const char *const bpf_observer_program_names[RECORD_LOST_KINDS] = {
     [RECORD_LOST_INDEX(RECORD_START)] = "observe_fork",
     [RECORD_LOST_INDEX(RECORD_EXEC)] = "observe_exec",
     [RECORD_LOST_INDEX(RECORD_EXEC_FAILED)] = "observe_exec_failed",
@@ -115,7 +117,7 @@ static int configure(struct bpf_object *object, const struct source_options *opt
 
 	for (int index = 0; index < RECORD_LOST_KINDS && !error; index++)
 		error = bpf_program__set_autoload(
-		    bpf_object__find_program_by_name(object, program_names[index]),
+		    bpf_object__find_program_by_name(object, bpf_observer_program_names[index]),
 		    wanted(options, index));
 	if (!error)
 		error = bpf_map__set_initial_value(read_only, &configuration, sizeof configuration);
@@ -125,6 +127,30 @@ static int configure(struct bpf_object *object, const struct source_options *opt
 	if (!error)
 		error = bpf_map__reuse_fd(ring, observer->ring);
 	return error;
+}
+
+/*
+ * One counter of the scheduler's clock for each cpu; the map keeps it. Costs nothing while it
+ * counts. Without it, CPU times are those of the last tick (clock.bpf.h): no reason to fail.
+ */
+static void count_cpu_clocks(struct bpf_object *object)
+{
+	struct perf_event_attr attributes = {
+	    .type = PERF_TYPE_SOFTWARE,
+	    .size = sizeof attributes,
+	    .config = PERF_COUNT_SW_CPU_CLOCK,
+	};
+	int map = bpf_object__find_map_fd_by_name(object, BPF_NAME_CPU_CLOCK);
+	int cpus = libbpf_num_possible_cpus();
+
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		int event = (int)syscall(SYS_perf_event_open, &attributes, -1, cpu, -1,
+					 PERF_FLAG_FD_CLOEXEC);
+		if (event < 0)
+			continue;
+		bpf_map_update_elem(map, &cpu, &event, BPF_ANY);
+		close(event);
+	}
 }
 
 /* Our own copy of a descriptor, since the object is closed once it is loaded. */
@@ -145,7 +171,7 @@ static int keep_descriptors(struct bpf_object *object, const struct source_optio
 		if (!wanted(options, index))
 			continue;
 		observer->programs[index] = keep(bpf_program__fd(
-		    bpf_object__find_program_by_name(object, program_names[index])));
+		    bpf_object__find_program_by_name(object, bpf_observer_program_names[index])));
 		if (observer->programs[index] < 0)
 			return error_set_errno(errno, "cannot keep the observer's descriptors");
 	}
@@ -179,7 +205,12 @@ static int load_object(const struct source_options *options, bool legacy,
 	int error = configure(object, options, observer, generation);
 	if (!error)
 		error = bpf_object__load(object);
-	error = error ? load_failed(-error) : keep_descriptors(object, options, observer);
+	if (error) {
+		error = load_failed(-error);
+	} else {
+		count_cpu_clocks(object);
+		error = keep_descriptors(object, options, observer);
+	}
 	bpf_object__close(object);
 	return error;
 }
@@ -204,6 +235,7 @@ static int publish_state(struct bpf_observer *observer, const struct source_opti
 	state->sequence_count =
 	    cpus > 0 && cpus < OBSERVER_SEQUENCES ? (uint32_t)cpus : OBSERVER_SEQUENCES;
 	state->flags = legacy ? OBSERVER_LEGACY : 0;
+	snprintf(state->version, sizeof state->version, "%s", PROCOBSRV_VERSION_TEXT);
 	observer->state = state;
 	return 0;
 }
@@ -216,13 +248,13 @@ static int attach(struct bpf_observer *observer)
 		int link = bpf_raw_tracepoint_open(NULL, observer->programs[index]);
 		if (link < 0)
 			return error_set_errno(-link, "cannot attach the observer's program %s",
-					       program_names[index]);
+					       bpf_observer_program_names[index]);
 		observer->links[index] = link;
 	}
 	return 0;
 }
 
-static void clear(struct bpf_observer *observer)
+void bpf_observer_clear(struct bpf_observer *observer)
 {
 	memset(observer, 0, sizeof *observer);
 	observer->ring = -1;
@@ -261,7 +293,7 @@ int bpf_observer_load(const struct source_options *options, struct bpf_observer 
 	struct rlimit before, after;
 	bool known = !getrlimit(RLIMIT_MEMLOCK, &before);
 
-	clear(observer);
+	bpf_observer_clear(observer);
 	int error = load(options, observer);
 	/* Before 5.11 maps count as locked memory, and libbpf raises the limit for good; it is the
 	 * embedding program's, and is needed no longer. */
@@ -298,7 +330,7 @@ void bpf_observer_close(struct bpf_observer *observer, bool forked)
 	close_descriptor(&observer->ring);
 }
 
-void bpf_observer_skipped(const struct bpf_observer *observer, uint64_t skipped[RECORD_LOST_KINDS])
+static void count_skipped(const struct bpf_observer *observer, uint64_t skipped[RECORD_LOST_KINDS])
 {
 	for (int index = 0; index < RECORD_LOST_KINDS; index++) {
 		struct bpf_prog_info info = {0};
@@ -308,5 +340,28 @@ void bpf_observer_skipped(const struct bpf_observer *observer, uint64_t skipped[
 		if (observer->programs[index] >= 0 &&
 		    !bpf_obj_get_info_by_fd(observer->programs[index], &info, &size))
 			skipped[index] = info.recursion_misses;
+	}
+}
+
+void bpf_observer_counters(const struct bpf_observer *observer,
+			   struct source_statistics *statistics)
+{
+	const struct observer_state *state = observer->state;
+
+	statistics->stream = state->generation;
+	statistics->ring_size = state->ring_size;
+	statistics->acknowledged = __atomic_load_n(&state->acknowledged, __ATOMIC_ACQUIRE);
+	count_skipped(observer, statistics->skipped);
+	statistics->sequence_count = state->sequence_count < SOURCE_SEQUENCES_MAX
+					 ? state->sequence_count
+					 : SOURCE_SEQUENCES_MAX;
+	for (size_t i = 0; i < statistics->sequence_count; i++) {
+		const struct observer_sequence *sequence = &state->sequences[i];
+		/* Losses first: a number that is read after them counts them too. */
+		for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+			statistics->sequences[i].lost[kind] =
+			    __atomic_load_n(&sequence->lost[kind], __ATOMIC_ACQUIRE);
+		statistics->sequences[i].number =
+		    __atomic_load_n(&sequence->number, __ATOMIC_ACQUIRE);
 	}
 }

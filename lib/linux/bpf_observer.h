@@ -22,6 +22,12 @@ struct bpf_observer {
 	char limits[BPF_OBSERVER_LIMITS_SIZE]; /* a sentence, or empty */
 };
 
+/* "observe_fork", ...: by RECORD_LOST_INDEX. */
+extern const char *const bpf_observer_program_names[RECORD_LOST_KINDS];
+
+/* Nothing in it. */
+void bpf_observer_clear(struct bpf_observer *observer);
+
 /*
  * Whether this machine lets an observer be loaded at all, found out without libbpf, which would
  * print to stderr. *legacy: it needs the object for old kernels. 0, PERMISSION, UNSUPPORTED, SYSTEM
@@ -32,13 +38,30 @@ int bpf_observer_probe(bool *legacy);
 /* Loads and attaches an observer of our own. On failure nothing is left. */
 int bpf_observer_load(const struct source_options *options, struct bpf_observer *observer);
 
+/*
+ * Makes the observer resident: pins all that a later reader needs in `directory`, which is made.
+ * On failure nothing is left there.
+ */
+int bpf_observer_pin(const struct bpf_observer *observer, const char *directory);
+
+/*
+ * Opens the observer that is pinned in `directory`. NOT_FOUND: there is none. VERSION: its records
+ * or its state have a layout that this version does not read. Its links stay where they are.
+ */
+int bpf_observer_open_pinned(const char *directory, struct bpf_observer *observer);
+
+/* Removes what bpf_observer_pin() made: with the last pin and reader the observer is gone. */
+int bpf_observer_unpin(const char *directory);
+
 /* Detaches the programs; maps stay. */
 void bpf_observer_detach(struct bpf_observer *observer);
 
 /* Gives everything back. `forked`: in a child, which has no copy of the mapping. */
 void bpf_observer_close(struct bpf_observer *observer, bool forked);
 
-/* How many calls of each program the kernel has skipped (since 5.12; before it says 0). */
-void bpf_observer_skipped(const struct bpf_observer *observer, uint64_t skipped[RECORD_LOST_KINDS]);
+/* Fills what the observer itself counts: not what the ring and its reader know. Calls of its
+ * programs that the kernel has skipped are counted since 5.12; before it says 0. */
+void bpf_observer_counters(const struct bpf_observer *observer,
+			   struct source_statistics *statistics);
 
 #endif

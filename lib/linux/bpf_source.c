@@ -2,6 +2,8 @@
 /* The source "bpf": an observer in the kernel, and the reader of its ring. */
 #include "bpf_observer.h"
 #include "error.h"
+#include "reader_lock.h"
+#include "resident_linux.h"
 #include "ring_reader.h"
 #include "task_snapshot.h"
 
@@ -31,6 +33,8 @@ struct source {
 	struct ring_reader reader;
 	struct task_snapshot_options snapshot;
 	pthread_mutex_t snapshot_lock; /* the iterator has one buffer */
+	_Atomic uint64_t ring_peak;    /* bytes in use, the most that was seen */
+	int reader_lock;	       /* of the resident observer; -1: our own observer */
 	uint64_t pause_ns;	       /* before the next look; 0: nothing came last time */
 	char limits[BPF_OBSERVER_LIMITS_SIZE + 256];
 	struct source_record records[BATCH];
@@ -49,18 +53,28 @@ static void describe_limits(struct source *source)
 			   : "");
 }
 
+static int open_observer(const struct source_options *options, struct source *source)
+{
+	source->reader_lock = -1;
+	if (!options->resident)
+		return bpf_observer_load(options, &source->observer);
+
+	int error = bpf_observer_open_pinned(resident_pin_directory(), &source->observer);
+	if (error)
+		return error;
+	error = reader_lock_take(resident_directory(), &source->reader_lock);
+	if (error)
+		bpf_observer_close(&source->observer, false);
+	return error;
+}
+
 static int bpf_open(const struct source_options *options, struct source **opened)
 {
-	struct source *source;
+	struct source *source = calloc(1, sizeof *source);
 
-	if (options->resident)
-		return error_set(PROCOBSRV_ERROR_NOT_FOUND,
-				 "no resident observer is installed on this machine: install one "
-				 "with \"consctl install\", or watch without --resume");
-	source = calloc(1, sizeof *source);
 	if (!source)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the eBPF source");
-	int error = bpf_observer_load(options, &source->observer);
+	int error = open_observer(options, source);
 	if (error)
 		goto failed;
 	error = ring_reader_open(&source->reader, source->observer.ring,
@@ -80,6 +94,7 @@ static int bpf_open(const struct source_options *options, struct source **opened
 
 failed_observer:
 	bpf_observer_close(&source->observer, false);
+	reader_lock_release(source->reader_lock);
 failed:
 	free(source);
 	return error;
@@ -114,6 +129,8 @@ static void choose_pause(struct source *source, size_t count)
 	uint64_t used =
 	    ring_reader_produced(&source->reader) - ring_reader_released(&source->reader);
 
+	if (used > atomic_load_explicit(&source->ring_peak, memory_order_relaxed))
+		atomic_store_explicit(&source->ring_peak, used, memory_order_relaxed);
 	if (count == 0)
 		source->pause_ns = 0;
 	else if (used > source->reader.size / 4)
@@ -167,27 +184,17 @@ static void bpf_detach(struct source *source)
 
 static int bpf_statistics(struct source *source, struct source_statistics *statistics)
 {
-	const struct observer_state *state = source->observer.state;
-
-	statistics->stream = state->generation;
+	bpf_observer_counters(&source->observer, statistics);
 	statistics->released = ring_reader_released(&source->reader);
 	statistics->produced = ring_reader_produced(&source->reader);
-	statistics->ring_size = source->reader.size;
 	statistics->wakeups = source->reader.wakeups;
-	bpf_observer_skipped(&source->observer, statistics->skipped);
-	statistics->sequence_count = state->sequence_count < SOURCE_SEQUENCES_MAX
-					 ? state->sequence_count
-					 : SOURCE_SEQUENCES_MAX;
-	for (size_t i = 0; i < statistics->sequence_count; i++) {
-		const struct observer_sequence *sequence = &state->sequences[i];
-		/* Losses first: a number that is read after them counts them too. */
-		for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
-			statistics->sequences[i].lost[kind] =
-			    __atomic_load_n(&sequence->lost[kind], __ATOMIC_ACQUIRE);
-		statistics->sequences[i].number =
-		    __atomic_load_n(&sequence->number, __ATOMIC_ACQUIRE);
-	}
+	statistics->ring_peak = atomic_load_explicit(&source->ring_peak, memory_order_relaxed);
 	return 0;
+}
+
+static void bpf_acknowledge(struct source *source, uint64_t position)
+{
+	__atomic_store_n(&source->observer.state->acknowledged, position, __ATOMIC_RELEASE);
 }
 
 static int bpf_snapshot(struct source *source, source_on_record on_record, void *param,
@@ -210,6 +217,7 @@ static void bpf_close(struct source *source, bool forked)
 {
 	ring_reader_close(&source->reader, forked);
 	bpf_observer_close(&source->observer, forked);
+	reader_lock_release(source->reader_lock);
 	if (!forked)
 		pthread_mutex_destroy(&source->snapshot_lock);
 	free(source);
@@ -220,6 +228,7 @@ const struct source_operations bpf_source_operations = {
     .open = bpf_open,
     .drain = bpf_drain,
     .release = bpf_release,
+    .acknowledge = bpf_acknowledge,
     .wake = bpf_wake,
     .detach = bpf_detach,
     .statistics = bpf_statistics,

@@ -30,7 +30,8 @@ struct observer_configuration {
 struct observer_sequence {
 	uint64_t number; /* the last one given */
 	uint32_t lost[RECORD_LOST_KINDS];
-	uint64_t reserved[5];
+	uint64_t clock_beginning; /* of the event that counts the scheduler's clock: clock.bpf.h */
+	uint64_t reserved[4];
 };
 
 enum observer_flag {
@@ -47,8 +48,9 @@ struct observer_state {
 	uint64_t ring_size;
 	uint32_t record_kinds;
 	uint32_t sequence_count;
-	uint32_t flags; /* enum observer_flag */
-	uint32_t reserved[5];
+	uint32_t flags;	       /* enum observer_flag */
+	char version[12];      /* of the program that loaded it, ended by NUL */
+	uint64_t acknowledged; /* resident: records before this position are safe with a user */
 
 	/* 1 while a reader sleeps and must be woken; the program that sees it takes it back. */
 	uint32_t reader_waiting;
