@@ -7,6 +7,7 @@
 #define BPF_NAME_STATE	       ".bss"
 #define BPF_NAME_CONFIGURATION ".rodata"
 #define BPF_NAME_TOLD_EXITS    "told_exits"
+#define BPF_NAME_CPU_CLOCK     "cpu_clock"
 #define BPF_NAME_SNAPSHOT      "tell_existing"
 
 /* The file with the kernel's types; PROCOBSRV_BTF may name another one. */

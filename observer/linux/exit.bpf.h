@@ -4,6 +4,7 @@
 #define PROCOBSRV_OBSERVER_LINUX_EXIT_BPF_H
 
 #include "kernel_types.h"
+#include "clock.bpf.h"
 #include "quirks.bpf.h"
 #include "observer/record.h"
 
@@ -125,7 +126,9 @@ static __always_inline uint32_t add_other_threads(struct times *times,
 	return listed > walk.count ? listed - walk.count : 1;
 }
 
-static __always_inline void exit_fill(struct record_exit *exit, const struct task_struct *task,
+static __always_inline void exit_fill(struct record_exit *exit,
+				      const struct observation *observation,
+				      const struct task_struct *task,
 				      const struct task_struct *leader)
 {
 	const struct signal_struct *signal = leader->signal;
@@ -145,6 +148,7 @@ static __always_inline void exit_fill(struct record_exit *exit, const struct tas
 		times.user_ns += task->utime;
 		times.system_ns += task->stime;
 	}
+	times.cpu_ns += unaccounted_time(observation->sequence, task);
 	if ((uint32_t)signal->nr_threads > known)
 		exit->threads_unread = add_other_threads(&times, task);
 	exit->signal = status & 0x7f;

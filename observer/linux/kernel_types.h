@@ -29,15 +29,18 @@ typedef int pid_t;
 typedef uint32_t dev_t;
 
 /* Constants of the kernel's user interface (linux/bpf.h) */
-#define BPF_MAP_TYPE_ARRAY	  2
-#define BPF_MAP_TYPE_PERCPU_ARRAY 6
-#define BPF_MAP_TYPE_LRU_HASH	  9
-#define BPF_MAP_TYPE_RINGBUF	  27
+#define BPF_MAP_TYPE_ARRAY	      2
+#define BPF_MAP_TYPE_PERF_EVENT_ARRAY 4
+#define BPF_MAP_TYPE_PERCPU_ARRAY     6
+#define BPF_MAP_TYPE_LRU_HASH	      9
+#define BPF_MAP_TYPE_RINGBUF	      27
 
-#define BPF_ANY		    0
-#define BPF_NOEXIST	    1
-#define BPF_RB_NO_WAKEUP    1
-#define BPF_RB_FORCE_WAKEUP 2
+#define BPF_ANY		     0
+#define BPF_NOEXIST	     1
+#define BPF_F_PRESERVE_ELEMS (1u << 11)
+#define BPF_F_CURRENT_CPU    0xffffffffull
+#define BPF_RB_NO_WAKEUP     1
+#define BPF_RB_FORCE_WAKEUP  2
 
 /* Constants of the kernel's own headers: include/linux/sched.h, include/linux/sched/signal.h,
  * include/linux/pid_types.h, include/linux/stat.h */
@@ -231,6 +234,11 @@ struct signal_struct {
 
 struct sched_entity {
 	uint64_t sum_exec_runtime;
+	uint64_t prev_sum_exec_runtime; /* at the beginning of this stay on the cpu */
+};
+
+struct sched_info {
+	unsigned long long last_arrival;
 };
 
 struct thread_info {
@@ -241,6 +249,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
 	struct sched_entity se;
+	struct sched_info sched_info;
 	struct mm_struct *mm;
 	int exit_code;
 	pid_t pid;

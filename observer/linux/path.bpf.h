@@ -128,7 +128,7 @@ static long walk_step_callback(uint32_t index, struct strings *strings)
 }
 #endif
 
-#define MAX_TYPED_COMPONENTS 12
+#define MAX_TYPED_COMPONENTS 8
 #define INLINE_NAME_ROOM     32 /* the least that a dentry has */
 
 /* Where a dentry keeps a short name; NULL: this kernel has it elsewhere. */

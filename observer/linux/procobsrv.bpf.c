@@ -195,7 +195,7 @@ static __always_inline int tell_exit(struct task_struct *task, struct task_struc
 	}
 	header_fill(&record->header, &observation, RECORD_EXIT, 0, sizeof(*record));
 	body_fill(&record->body, task, leader, 0);
-	exit_fill(&record->exit, task, leader);
+	exit_fill(&record->exit, &observation, task, leader);
 	ring_submit(record);
 	return 0;
 }
