@@ -4,6 +4,7 @@
 #include "consctl.h"
 #include "output.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NAMES_MAX 64
@@ -35,7 +36,7 @@ static void complain_unknown(const struct verb *verb, const char *text)
 	     option++)
 		names[count++] = (*option)->name;
 	names[count] = NULL;
-	strncat(name, text + strspn(text, "-"), sizeof(name) - 1);
+	snprintf(name, sizeof(name), "%s", text + strspn(text, "-"));
 	name[strcspn(name, "=")] = 0;
 	nearest = nearest_name(name, names);
 	if (nearest)

@@ -43,6 +43,9 @@ int list_run(const struct settings *settings);
 int tree_run(const struct settings *settings);
 int doctor_run(const struct settings *settings);
 int verify_run(const struct settings *settings);
+int install_run(const struct settings *settings);
+int uninstall_run(const struct settings *settings);
+int status_run(const struct settings *settings);
 
 /* One line on standard error, begun with "consctl: "; control characters become '?'. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

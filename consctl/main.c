@@ -13,10 +13,16 @@
 #define OBSERVING                                                                                  \
 	&option_format, &option_json, &option_output, &option_kinds, &option_match,                \
 	    &option_kernel_threads, &option_max_args, &option_env, &option_backend,                \
-	    &option_buffer_size, &option_color
+	    &option_buffer_size, &option_queue_size, &option_spill_directory, &option_spill_size,  \
+	    &option_color
 
 static const struct option *const watch_options[] = {OBSERVING, &option_duration, &option_count,
-						     NULL};
+						     &option_resume, NULL};
+static const struct option *const install_options[] = {&option_kinds,	    &option_kernel_threads,
+						       &option_max_args,    &option_env,
+						       &option_buffer_size, NULL};
+static const struct option *const uninstall_options[] = {NULL};
+static const struct option *const status_options[] = {&option_format, &option_json, NULL};
 static const struct option *const run_options[] = {OBSERVING, &option_wait, &option_fail_on_loss,
 						   NULL};
 static const struct option *const demo_options[] = {&option_number, &option_backend,
@@ -53,6 +59,19 @@ static const struct verb verbs[] = {
      "Looks at what the backends need, tries each of them, and tells which one would be\n"
      "taken and why. The status is 0 if one observes the whole machine and misses nothing.\n",
      doctor_options, OPERANDS_NONE, STATUS_USAGE, doctor_run},
+    {"install", "[options]", "make the observer resident",
+     "Loads an observer that stays in the kernel and goes on observing while nobody reads, until\n"
+     "uninstall or the next boot. \"consctl watch --resume\" reads it from where its last reader\n"
+     "stopped. What it takes (arguments, environment, kinds) is settled here.\n",
+     install_options, OPERANDS_NONE, STATUS_USAGE, install_run},
+    {"uninstall", "", "remove the resident observer",
+     "Removes the resident observer with all that belongs to it, events included that nobody\n"
+     "has read.\n",
+     uninstall_options, OPERANDS_NONE, STATUS_USAGE, uninstall_run},
+    {"status", "[options]", "what is resident, and whether its counters add up",
+     "Tells the resident observer's version, ring, reader and counters. The status is 3 if they\n"
+     "do not add up.\n",
+     status_options, OPERANDS_NONE, STATUS_USAGE, status_run},
     {"verify", "[options] FILE...", "say whether a JSON-lines file is complete",
      "Says whether what watch or run wrote as JSON lines is complete, and names each hole.\n"
      "Several files are read as one, in their order: the parts of a file that was rotated.\n"

@@ -23,6 +23,8 @@ static void flush(struct output *output)
 		    platform_file_write(output->file, output->buffer.data, output->buffer.size);
 	output->buffer.size = 0;
 	output->flushed_ns = os_boot_ns();
+	if (!output->error && output->on_written)
+		output->on_written(output->param);
 }
 
 static void *run_flusher(void *param)

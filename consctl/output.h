@@ -24,6 +24,9 @@ struct output {
 	bool sleeping; /* the flusher waits for something to flush */
 	int error;     /* the first errno; nothing is written after it */
 	uint64_t flushed_ns;
+	/* Called with the lock held when all that was appended has been written; NULL: nobody. */
+	void (*on_written)(void *param);
+	void *param;
 };
 
 /* Opens a file, or standard output if path is NULL. 0; or an errno, complained already. */

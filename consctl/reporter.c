@@ -49,6 +49,18 @@ static void begin_once(struct reporter *reporter, struct buffer *buffer)
 	reporter->begun = true;
 }
 
+/* What is in the file need not be read again by a later reader. Called with the output locked. */
+static void acknowledge(void *param)
+{
+	struct reporter *reporter = param;
+
+	if (!reporter->unwritten)
+		return;
+	procobsrv_acknowledge(reporter->monitor, reporter->unwritten);
+	procobsrv_event_unref(reporter->unwritten);
+	reporter->unwritten = NULL;
+}
+
 static void on_event(const struct procobsrv_event *event, void *param)
 {
 	struct reporter *reporter = param;
@@ -64,6 +76,10 @@ static void on_event(const struct procobsrv_event *event, void *param)
 		format_json_event(buffer, event);
 	else
 		format_text_event(buffer, event, &reporter->text);
+	if (reporter->output.on_written) {
+		procobsrv_event_unref(reporter->unwritten);
+		reporter->unwritten = procobsrv_event_ref(event);
+	}
 	reporter->seq = event->seq;
 	reporter->written++;
 	if (!output_end(&reporter->output) || reporter->written == reporter->count) {
@@ -95,6 +111,10 @@ int reporter_open(struct reporter *reporter, const struct settings *settings, ui
 	}
 	if (output_open(&reporter->output, settings->output))
 		goto destroy_event;
+	if (settings->resume) {
+		reporter->output.param = reporter;
+		reporter->output.on_written = acknowledge;
+	}
 	reporter->text.color = wants_color(settings, reporter->output.terminal);
 	if (reporter->output.terminal)
 		reporter->text.columns = os_terminal_columns(stdout);

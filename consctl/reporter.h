@@ -21,7 +21,8 @@ struct reporter {
 	bool full; /* takes no more events */
 	uint64_t seq;
 	uint64_t written;
-	uint64_t count; /* the most to write; 0: no end */
+	const struct procobsrv_event *unwritten; /* resume: the last one appended; owned */
+	uint64_t count;				 /* the most to write; 0: no end */
 };
 
 /*

@@ -169,6 +169,33 @@ static bool take_buffer_size(struct settings *settings, const char *value)
 	return take_size("buffer-size", value, &settings->buffer_size);
 }
 
+static bool take_queue_size(struct settings *settings, const char *value)
+{
+	return take_size("queue-size", value, &settings->queue_size);
+}
+
+static bool take_spill_size(struct settings *settings, const char *value)
+{
+	return take_size("spill-size", value, &settings->spill_size);
+}
+
+static bool take_spill_directory(struct settings *settings, const char *value)
+{
+	if (!*value) {
+		complain("--spill-directory: needs the name of a directory");
+		return false;
+	}
+	settings->spill_directory = value;
+	return true;
+}
+
+static bool take_resume(struct settings *settings, const char *value)
+{
+	(void)value;
+	settings->resume = true;
+	return true;
+}
+
 static bool take_env(struct settings *settings, const char *value)
 {
 	size_t count = 1;
@@ -315,6 +342,22 @@ const struct option option_backend = {
     take_backend};
 const struct option option_buffer_size = {
     "buffer-size", 0, "BYTES", "size of the kernel's buffer (K, M, G)", take_buffer_size};
+const struct option option_queue_size = {"queue-size", 0, "BYTES",
+					 "memory for events that wait to be written (default: 4M)",
+					 take_queue_size};
+const struct option option_spill_directory = {
+    "spill-directory", 0, "DIRECTORY",
+    "where events wait that do not fit into that memory (default: TMPDIR\n"
+    "or /tmp; with --resume /var/lib/procobsrv)",
+    take_spill_directory};
+const struct option option_spill_size = {
+    "spill-size", 0, "BYTES", "how much of that disk may be used (default: 1G)", take_spill_size};
+const struct option option_resume = {
+    "resume", 0, NULL,
+    "read the resident observer from where its last reader stopped;\n"
+    "what an interrupted reader had not finished writing comes again,\n"
+    "with the same cursors",
+    take_resume};
 const struct option option_color = {"color", 0, "auto|always|never",
 				    "colour (default: on a terminal, unless NO_COLOR is set)",
 				    take_color};
@@ -342,10 +385,14 @@ void settings_observe(const struct settings *settings, struct procobsrv_options 
 	*options = (struct procobsrv_options){
 	    .size = sizeof(*options),
 	    .kinds = settings->kinds,
-	    .flags = settings->kernel_threads ? PROCOBSRV_KERNEL_THREADS : 0,
+	    .flags = (settings->kernel_threads ? PROCOBSRV_KERNEL_THREADS : 0) |
+		     (settings->resume ? PROCOBSRV_RESIDENT | PROCOBSRV_ACKNOWLEDGE : 0),
 	    .backend = settings->backend,
 	    .match = settings->match,
 	    .buffer_size = settings->buffer_size,
+	    .queue_size = settings->queue_size,
+	    .spill_directory = settings->spill_directory,
+	    .spill_size = settings->spill_size,
 	    .max_args = settings->max_args,
 	    .env = settings->env,
 	};

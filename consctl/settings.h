@@ -27,6 +27,10 @@ struct settings {
 	bool fail_on_loss;
 	uint64_t max_args;
 	uint64_t buffer_size;
+	uint64_t queue_size;
+	uint64_t spill_size;
+	const char *spill_directory;
+	bool resume;
 	uint64_t duration_ns;  /* 0: no end */
 	uint64_t count;	       /* 0: no end */
 	uint64_t number;       /* of demo's programs */
@@ -55,6 +59,10 @@ extern const struct option option_max_args;
 extern const struct option option_env;
 extern const struct option option_backend;
 extern const struct option option_buffer_size;
+extern const struct option option_queue_size;
+extern const struct option option_spill_directory;
+extern const struct option option_spill_size;
+extern const struct option option_resume;
 extern const struct option option_color;
 extern const struct option option_duration;
 extern const struct option option_count;

@@ -167,8 +167,9 @@ static void check_memory_lock(struct list *list)
 {
 	struct rlimit limit;
 	struct utsname name;
-	unsigned major = 0;
-	unsigned minor = 0;
+	unsigned long major;
+	unsigned long minor;
+	char *after;
 	char text[64];
 	struct check *check;
 
@@ -179,8 +180,8 @@ static void check_memory_lock(struct list *list)
 	else
 		snprintf(text, sizeof(text), "%llu KiB", (unsigned long long)limit.rlim_cur / 1024);
 	check = add(list, "RLIMIT_MEMLOCK", CHECK_NEUTRAL, text);
-	if (sscanf(name.release, "%u.%u", &major, &minor) != 2)
-		return;
+	major = strtoul(name.release, &after, 10);
+	minor = *after == '.' ? strtoul(after + 1, NULL, 10) : 0;
 	if (major > 5 || (major == 5 && minor >= 11))
 		note(check, "of no matter: this kernel charges BPF memory to the control group");
 	else if (limit.rlim_cur != RLIM_INFINITY)
@@ -231,7 +232,7 @@ static void check_seccomp(struct list *list)
 	while (fgets(line, sizeof(line), file)) {
 		if (strncmp(line, "Seccomp:", 8))
 			continue;
-		if (atoi(line + 8) == 2)
+		if (strtol(line + 8, NULL, 10) == 2)
 			note(add(list, "seccomp", CHECK_NEUTRAL, "a filter is active"),
 			     "it may refuse bpf(2) or ptrace(2), as container runtimes do");
 		else
@@ -274,13 +275,13 @@ static void check_ptrace(struct list *list)
 	    "nobody",
 	};
 	char line[32];
-	int scope;
+	long scope;
 
 	if (!read_line("/proc/sys/kernel/yama/ptrace_scope", line, sizeof(line))) {
 		add(list, "ptrace", CHECK_GOOD, "not restricted by Yama");
 		return;
 	}
-	scope = atoi(line);
+	scope = strtol(line, NULL, 10);
 	if (scope < 0 || scope > 3)
 		add(list, "ptrace", CHECK_NEUTRAL, line);
 	else if (scope < 2)

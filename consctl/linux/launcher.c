@@ -260,8 +260,8 @@ static _Noreturn void be_launcher(int socket, char *const *arguments, unsigned f
 	if (children < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) ||
 	    prctl(PR_SET_NAME, "consctl-launch"))
 		_exit(1);
-	/* Where Yama restricts ptrace to descendants: the tracer of the library is a sibling. Without
-	 * Yama this fails, and is not needed. */
+	/* Where Yama restricts ptrace to descendants: the tracer of the library is a sibling.
+	 * Without Yama this fails, and is not needed. */
 	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
 	work(&worker, children);
 }
