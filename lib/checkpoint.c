@@ -310,6 +310,7 @@ static int load_numbers(const struct buffer *block, struct gaps *gaps)
 		return PROCOBSRV_ERROR_MEMORY;
 	memcpy(gaps->sequences, block->data + sizeof gaps->skipped, left);
 	gaps->count = left / sizeof *gaps->sequences;
+	gaps_count_read(gaps);
 	return 0;
 }
 

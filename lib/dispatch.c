@@ -338,12 +338,15 @@ void dispatch_record(struct dispatch *dispatch, uint64_t stream, const struct so
 		return;
 	}
 	dispatch_tell_unsaid(dispatch);
-	if (gaps_feed(&dispatch->gaps, view.header, &gap))
+	bool missing = gaps_feed(&dispatch->gaps, view.header, &gap);
+	dispatch->counted = true;
+	if (missing)
 		dispatch_gap(dispatch, &gap);
 
 	int error = deal_with(dispatch, &view);
 	if (error)
 		lose(dispatch, view.header, error);
+	dispatch->counted = false;
 }
 
 /* ---- what has no record ---- */

@@ -63,6 +63,7 @@ struct dispatch {
 	uint64_t position; /* of the record that is being dealt with */
 	uint64_t resume;   /* after it */
 	bool after_last;   /* a gap is told that no record has followed yet */
+	bool counted;	   /* the record that is being dealt with is in gaps.read */
 
 	/* While a resync waits: who has exited since its snapshot began. */
 	bool note_exits;

@@ -15,6 +15,7 @@ struct event {
 	struct event *next; /* while it waits to be fetched */
 	char cursor[EVENT_CURSOR_SIZE];
 	uint64_t resume; /* position where a reader goes on after it */
+	uint64_t read;	 /* struct gaps.read with it */
 	void *block;	 /* memory of the attempt's strings */
 	union {
 		struct procobsrv_exit exit;

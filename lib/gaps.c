@@ -39,6 +39,7 @@ int gaps_baseline(struct gaps *gaps, const struct source_statistics *statistics)
 		memcpy(sequence->lost, statistics->sequences[cpu].lost, sizeof sequence->lost);
 	}
 	memcpy(gaps->skipped, statistics->skipped, sizeof gaps->skipped);
+	gaps_count_read(gaps);
 	return 0;
 }
 
@@ -49,6 +50,16 @@ uint64_t gaps_total(const struct record_gap *gap)
 	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
 		total += gap->lost[kind];
 	return total;
+}
+
+void gaps_count_read(struct gaps *gaps)
+{
+	gaps->read = 0;
+	for (size_t cpu = 0; cpu < gaps->count; cpu++) {
+		gaps->read += gaps->sequences[cpu].number;
+		for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+			gaps->read -= gaps->sequences[cpu].lost[kind];
+	}
 }
 
 uint64_t gaps_accounted(const struct gaps *gaps)
@@ -96,6 +107,8 @@ bool gaps_feed(struct gaps *gaps, const struct record_header *header, struct rec
 		gap->stage = RECORD_GAP_KERNEL;
 		missing = gaps_total(gap) > 0;
 	}
+	/* Of what lies between the numbers all that is not this one is missing. */
+	gaps->read++;
 	sequence->number = header->number;
 	sequence->time_ns = header->time_ns;
 	return missing;

@@ -21,6 +21,7 @@ struct gaps {
 	struct gaps_sequence *sequences; /* by cpu */
 	size_t count;
 	uint64_t skipped[RECORD_LOST_KINDS];
+	uint64_t read; /* observations accounted for that were not lost, of all cpus */
 };
 
 void gaps_free(struct gaps *gaps);
@@ -45,5 +46,8 @@ uint64_t gaps_total(const struct record_gap *gap);
 
 /* How many observations have been accounted for, losses included. */
 uint64_t gaps_accounted(const struct gaps *gaps);
+
+/* Computes `read` from the sequences, which were set from elsewhere. */
+void gaps_count_read(struct gaps *gaps);
 
 #endif

@@ -81,13 +81,13 @@ void reader_before_batch(struct procobsrv *monitor, const struct queue_batch *ba
 		give_up_checkpoint(monitor);
 }
 
-static void acknowledge(struct procobsrv *monitor, uint64_t position)
+static void acknowledge(struct procobsrv *monitor, uint64_t position, uint64_t read)
 {
 	pthread_mutex_lock(&monitor->lock);
 	if (position > monitor->acknowledged) {
 		monitor->acknowledged = position;
 		if (monitor->source) {
-			monitor->operations->acknowledge(monitor->source, position);
+			monitor->operations->acknowledge(monitor->source, position, read);
 			monitor->operations->release(monitor->source, position);
 		}
 		pthread_cond_broadcast(&monitor->changed);
@@ -124,7 +124,7 @@ void reader_after_batch(struct procobsrv *monitor, const struct queue_batch *bat
 	if (monitor->options.flags & PROCOBSRV_ACKNOWLEDGE)
 		wait_for_acknowledgement(monitor, monitor->last_delivered);
 	else
-		acknowledge(monitor, dealt_with);
+		acknowledge(monitor, dealt_with, monitor->dispatch.gaps.read);
 	pthread_mutex_lock(&monitor->lock);
 	uint64_t acknowledged = monitor->acknowledged;
 	pthread_mutex_unlock(&monitor->lock);
@@ -232,6 +232,7 @@ int procobsrv_acknowledge(struct procobsrv *monitor, const struct procobsrv_even
 		return error_set(PROCOBSRV_ERROR_STATE,
 				 "only a monitor with PROCOBSRV_RESIDENT and PROCOBSRV_ACKNOWLEDGE "
 				 "takes acknowledgements");
-	acknowledge(monitor, ((const struct event *)(const void *)event)->resume);
+	const struct event *object = (const struct event *)(const void *)event;
+	acknowledge(monitor, object->resume, object->read);
 	return 0;
 }

@@ -170,8 +170,16 @@ int report_record(struct dispatch *dispatch, enum procobsrv_kind kind,
 	}
 	count(&counters->delivered, 1);
 	event->resume = assembly_oldest(&dispatch->assembly, dispatch->resume);
+	event->read = dispatch->gaps.read;
 	dispatch->deliver(event, dispatch->param);
 	return 0;
+}
+
+/* What has no record comes with one that is counted already, but may still have to be dealt with.
+ */
+static uint64_t read_before(const struct dispatch *dispatch)
+{
+	return dispatch->gaps.read - dispatch->counted;
 }
 
 static bool of_tree(const struct dispatch *dispatch, const struct procobsrv_process *process)
@@ -214,6 +222,7 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 			 flags & PROCOBSRV_EVENT_SYNTHETIC ? 'r' : 'x', public->boot_ns);
 	/* The record that it came with may still be dealt with. */
 	event->resume = dispatch->position;
+	event->read = read_before(dispatch);
 	if (matches(dispatch, event))
 		dispatch->deliver(event, dispatch->param);
 	else
@@ -300,6 +309,7 @@ bool report_lost(struct dispatch *dispatch, const struct record_gap *gap)
 	else
 		event_set_cursor(event, dispatch->stream, dispatch->position, 'l', gap->stage);
 	event->resume = dispatch->position;
+	event->read = read_before(dispatch);
 	if (dispatch->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
 		dispatch->deliver(event, dispatch->param);
 	else

@@ -17,7 +17,10 @@ struct resident_status {
 	uint64_t installed_ns; /* wall clock; 0: not known */
 	uint32_t holder;       /* process that reads it now; 0: none */
 	char holder_name[64];
-	struct source_statistics statistics; /* acknowledged = released */
+	struct source_statistics statistics;
+	uint64_t read;	  /* observations that readers have acknowledged, delivered or filtered */
+	uint64_t pending; /* observations that wait in the ring or on disk */
+	bool adds_up;	  /* observed = read + lost + pending */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "os.h"
 #include "reader_lock.h"
 #include "ring_reader.h"
+#include "spill.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -144,18 +145,113 @@ int resident_uninstall(void)
 	return error;
 }
 
-static void fill_statistics(const struct bpf_observer *observer,
-			    struct source_statistics *statistics)
-{
-	struct ring_reader reader;
+/* ---- status ---- */
 
-	bpf_observer_counters(observer, statistics);
-	if (ring_reader_open(&reader, observer->ring, observer->state->ring_size,
-			     &observer->state->reader_waiting))
-		return;
-	statistics->produced = ring_reader_produced(&reader);
-	statistics->released = ring_reader_released(&reader);
+struct count {
+	uint64_t position; /* records before it have been counted */
+	uint64_t end;
+	uint64_t stream;
+	uint64_t records;
+};
+
+static bool is_event(const void *data, size_t size)
+{
+	struct record_header header;
+
+	if (size < sizeof header)
+		return false;
+	memcpy(&header, data, sizeof header);
+	return header.kind != RECORD_CHUNK && header.kind != RECORD_GAP;
+}
+
+/* What waits on disk, in the files of a reader that lives or was killed. */
+static int count_file(const char *path, void *param)
+{
+	struct count *count = param;
+	struct spill_reader *reader;
+	struct source_batch batch;
+	struct os_file *file;
+
+	if (os_file_open(path, &file) || spill_reader_open_file(file, &reader))
+		return 0;
+	while (!spill_reader_next(reader, &batch)) {
+		if (batch.stream != count->stream)
+			continue;
+		for (size_t i = 0; i < batch.count; i++) {
+			const struct source_record *record = &batch.records[i];
+			if (record->position < count->position || record->position >= count->end)
+				continue;
+			count->position = record->position + 1;
+			count->records += is_event(record->data, record->size);
+		}
+	}
+	spill_reader_close(reader, false);
+	return 0;
+}
+
+static uint64_t count_ring(struct ring_reader *reader)
+{
+	struct source_record records[64];
+	uint64_t end = ring_reader_produced(reader), before, count = 0;
+
+	do {
+		before = reader->position;
+		size_t taken = ring_reader_take(reader, end, records, 64);
+		for (size_t i = 0; i < taken; i++)
+			count += is_event(records[i].data, records[i].size);
+	} while (reader->position != before);
+	return count;
+}
+
+static uint64_t sum_numbers(const struct source_statistics *statistics)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < statistics->sequence_count; i++)
+		sum += statistics->sequences[i].number;
+	return sum;
+}
+
+static uint64_t sum_lost(const struct source_statistics *statistics)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < statistics->sequence_count; i++)
+		for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+			sum += statistics->sequences[i].lost[kind];
+	return sum;
+}
+
+/* Events may flow meanwhile: what was counted must lie between two looks at the kernel's numbers.
+ */
+static int look(const struct bpf_observer *observer, struct resident_status *status)
+{
+	struct source_statistics before = {0};
+	struct ring_reader reader;
+	int error;
+
+	bpf_observer_counters(observer, &before);
+	if ((error = ring_reader_open(&reader, observer->ring, observer->state->ring_size,
+				      &observer->state->reader_waiting)))
+		return error;
+	struct count on_disk = {
+	    .position = before.acknowledged,
+	    .end = reader.position,
+	    .stream = before.stream,
+	};
+	if (on_disk.position < on_disk.end)
+		os_directory_visit(SPILL_DIRECTORY, SPILL_PREFIX, count_file, &on_disk);
+	status->pending = on_disk.records + count_ring(&reader);
+	bpf_observer_counters(observer, &status->statistics);
+	status->statistics.produced = ring_reader_produced(&reader);
+	status->statistics.released = ring_reader_released(&reader);
 	ring_reader_close(&reader, false);
+
+	status->read = before.read;
+	uint64_t known = status->read + status->pending;
+	status->adds_up = known + sum_lost(&status->statistics) >= sum_numbers(&before) &&
+			  known + sum_lost(&before) <= sum_numbers(&status->statistics);
+	return 0;
 }
 
 int resident_status(struct resident_status *status)
@@ -179,7 +275,9 @@ int resident_status(struct resident_status *status)
 	status->installed_ns = state->generation; /* it is the wall clock when it was loaded */
 	reader_lock_holder(RUN_DIRECTORY, &status->holder, status->holder_name,
 			   sizeof status->holder_name);
-	fill_statistics(&observer, &status->statistics);
+	/* A reader that is at work may give back what is being counted: then once more. */
+	for (int tries = 0; !error && !status->adds_up && tries < 5; tries++)
+		error = look(&observer, status);
 	bpf_observer_close(&observer, false);
-	return 0;
+	return error;
 }
