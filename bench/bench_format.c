@@ -68,6 +68,7 @@ static const struct procobsrv_process small = {
 };
 
 static const struct procobsrv_exit status = {
+    .has_status = 1,
     .has_usage = 1,
     .duration_ns = 1830211,
     .cpu_ns = 1512000,
@@ -110,7 +111,7 @@ static double measure(workload work, const struct procobsrv_event *event, void *
 		      unsigned rounds)
 {
 	struct buffer buffer = BUFFER_EMPTY;
-	double results[ROUNDS_MAX];
+	double results[ROUNDS_MAX] = {0};
 
 	for (unsigned round = 0; round < rounds; round++) {
 		double begin = cpu_ns();

@@ -103,12 +103,13 @@ static const struct field reference_fields[] = {
     PROCESS_TEXT(name),
 };
 
-#define EXIT_USAGE(text) NUMBER_IF(FIELD_U64, procobsrv_exit, #text, text, has_usage, UINT32_MAX)
+#define EXIT_STATUS(kind, text) NUMBER_IF(kind, procobsrv_exit, #text, text, has_status, UINT32_MAX)
+#define EXIT_USAGE(text)	NUMBER_IF(FIELD_U64, procobsrv_exit, #text, text, has_usage, UINT32_MAX)
 
 static const struct field exit_fields[] = {
-    NUMBER(FIELD_U32, procobsrv_exit, "code", code),
-    NUMBER(FIELD_U32, procobsrv_exit, "signal", signal),
-    NUMBER(FIELD_BOOLEAN, procobsrv_exit, "core_dumped", core_dumped),
+    EXIT_STATUS(FIELD_U32, code),
+    EXIT_STATUS(FIELD_U32, signal),
+    EXIT_STATUS(FIELD_BOOLEAN, core_dumped),
     NUMBER_IF_SET(FIELD_U64, procobsrv_exit, "duration_ns", duration_ns),
     EXIT_USAGE(cpu_ns),
     EXIT_USAGE(user_ns),

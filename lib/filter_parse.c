@@ -276,11 +276,12 @@ int filter_compile(const char *expression, struct filter **filter)
 				 "the match expression has %zu bytes; at most %d are possible",
 				 parser.size, SIZE_LIMIT);
 	parser.filter = calloc(1, sizeof *parser.filter);
-	if (parser.filter == NULL) {
+	parser.scratch = malloc(parser.size + 1);
+	if (parser.filter != NULL && parser.scratch != NULL)
+		parse(&parser);
+	else
 		filter_fail_memory(&parser);
-		return parser.error;
-	}
-	parse(&parser);
+	free(parser.scratch);
 	if (parser.error != 0) {
 		filter_free(parser.filter);
 		return parser.error;

@@ -75,7 +75,8 @@ struct filter_parser {
 	size_t at;
 	unsigned depth;
 	struct filter *filter;
-	int error; /* 0, or what filter_compile() will return; error_set() was called */
+	char *scratch; /* as large as the expression: for a value while it is read */
+	int error;     /* 0, or what filter_compile() will return; error_set() was called */
 };
 
 /* Fails with error EXPRESSION at a place: says what, where, and shows it. */

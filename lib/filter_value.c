@@ -240,24 +240,19 @@ bool filter_parse_value(struct filter_parser *parser, struct filter_value *value
 	filter_skip_spaces(parser);
 	quoted = parser->at < parser->size &&
 		 (parser->text[parser->at] == '"' || parser->text[parser->at] == '\'');
-	parsed.text = malloc(parser->size - parser->at + 1); /* never more than its source */
+	parsed.text = parser->scratch;
+	fine = quoted ? parse_quoted(parser, &parsed) : parse_bare(parser, &parsed);
+	if (!fine)
+		return false;
+	look_for_number(&parsed);
+
+	parsed.text = malloc(parsed.size + 1);
 	if (parsed.text == NULL) {
 		filter_fail_memory(parser);
 		return false;
 	}
-	fine = quoted ? parse_quoted(parser, &parsed) : parse_bare(parser, &parsed);
-	if (!fine) {
-		filter_free_value(&parsed);
-		return false;
-	}
+	memcpy(parsed.text, parser->scratch, parsed.size);
 	parsed.text[parsed.size] = 0;
-
-	/* A list of thousands must not hold the rest of the expression thousands of times. */
-	char *text = realloc(parsed.text, parsed.size + 1);
-
-	if (text != NULL)
-		parsed.text = text;
-	look_for_number(&parsed);
 	*value = parsed;
 	return true;
 }

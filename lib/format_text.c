@@ -142,30 +142,33 @@ static void append_long_duration(struct text_line *line, uint64_t seconds)
 static void append_duration(struct text_line *line, uint64_t ns)
 {
 	static const struct unit units[] = {
-	    {NS_PER_SECOND, "s"}, {NS_PER_MILLISECOND, "ms"}, {1000, "us"}, {1, "ns"}};
-	size_t at = 0;
+	    {NS_PER_SECOND, "s"}, {NS_PER_MILLISECOND, "ms"}, {1000, "us"}};
 	char fraction[4];
 
-	if (ns / (uint64_t)NS_PER_SECOND >= 60) {
+	if (ns >= 60 * (uint64_t)NS_PER_SECOND) {
 		append_long_duration(line, ns / (uint64_t)NS_PER_SECOND);
 		return;
 	}
-	while (ns < units[at].ns && units[at].ns > 1)
-		at++;
+	for (size_t at = 0; at < sizeof units / sizeof units[0]; at++) {
+		uint64_t whole = ns / units[at].ns;
+		uint32_t thousandths = (uint32_t)(ns % units[at].ns * 1000 / units[at].ns);
 
-	uint64_t whole = ns / units[at].ns;
+		if (whole == 0)
+			continue;
+		text_line_append_unsigned(line, whole);
+		if (whole < 100) {
+			unsigned digits = whole < 10 ? 2 : 1;
 
-	text_line_append_unsigned(line, whole);
-	if (units[at].ns > 1 && whole < 100) {
-		unsigned digits = whole < 10 ? 2 : 1;
-		uint64_t thousandths = ns % units[at].ns / (units[at].ns / 1000);
-
-		*text_write_padded(fraction, (uint32_t)(thousandths / (digits == 2 ? 10 : 100)),
-				   digits) = 0;
-		text_line_append(line, ".");
-		text_line_append(line, fraction);
+			*text_write_padded(fraction, thousandths / (digits == 2 ? 10 : 100),
+					   digits) = 0;
+			text_line_append(line, ".");
+			text_line_append(line, fraction);
+		}
+		text_line_append(line, units[at].name);
+		return;
 	}
-	text_line_append(line, units[at].name);
+	text_line_append_unsigned(line, ns);
+	text_line_append(line, "ns");
 }
 
 static const char *last_component(const char *path)
@@ -274,16 +277,18 @@ static const char *signal_name(uint32_t signal)
 	return signal < sizeof names / sizeof names[0] ? names[signal] : NULL;
 }
 
-static void append_exit(struct text_line *line, const struct procobsrv_event *event)
+static void append_status(struct text_line *line, const struct procobsrv_exit *status)
 {
-	const struct procobsrv_exit *status = event->exit;
+	const char *name = signal_name(status->signal);
 
-	text_line_append_quoted(line, event->process->name);
-	if (status == NULL)
+	if (!status->has_status) {
+		text_line_append(line, "  status not known");
 		return;
-	if (status->signal != 0) {
-		const char *name = signal_name(status->signal);
-
+	}
+	if (status->signal == 0) {
+		text_line_append(line, "  exit ");
+		text_line_append_unsigned(line, status->code);
+	} else {
 		text_line_append(line, "  signal ");
 		text_line_append_unsigned(line, status->signal);
 		if (name != NULL) {
@@ -291,12 +296,19 @@ static void append_exit(struct text_line *line, const struct procobsrv_event *ev
 			text_line_append(line, name);
 			text_line_append(line, ")");
 		}
-	} else {
-		text_line_append(line, "  exit ");
-		text_line_append_unsigned(line, status->code);
 	}
 	if (status->core_dumped)
 		text_line_append(line, " core");
+}
+
+static void append_exit(struct text_line *line, const struct procobsrv_event *event)
+{
+	const struct procobsrv_exit *status = event->exit;
+
+	text_line_append_quoted(line, event->process->name);
+	if (status == NULL)
+		return;
+	append_status(line, status);
 	if (status->duration_ns != 0) {
 		text_line_append(line, "  ");
 		append_duration(line, status->duration_ns);

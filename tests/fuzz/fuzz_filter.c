@@ -32,7 +32,8 @@ static const struct procobsrv_process process = {
     .missing_count = 1,
 };
 
-static const struct procobsrv_exit status = {.code = 3, .has_usage = 1, .duration_ns = 1830211};
+static const struct procobsrv_exit status = {
+    .code = 3, .has_status = 1, .has_usage = 1, .duration_ns = 1830211};
 static const struct procobsrv_attempt attempt = {
     .path = "/nope", .argv = argv, .argc = 2, .error = -2, .error_name = "ENOENT"};
 static const struct procobsrv_lost lost = {.first = 1, .count = 2, .start = 2, .stage = "kernel"};

@@ -144,7 +144,10 @@ static size_t split(char *text, size_t size, const char *strings[STRINGS_MAX + 1
 static void check_event(const uint8_t choice[4], const char *const *strings, size_t count)
 {
 	const struct procobsrv_missing missing = {"argv", strings[0]};
-	const struct procobsrv_exit status = {.code = choice[1], .signal = choice[2]};
+	const struct procobsrv_exit status = {.code = choice[1],
+					      .signal = choice[2],
+					      .has_status = choice[3] & 1,
+					      .has_usage = choice[3] & 2};
 	const struct procobsrv_attempt attempt = {
 	    .path = strings[0], .argv = strings, .argc = count, .error = choice[1]};
 	const struct procobsrv_lost lost = {.count = choice[1], .reason = strings[0]};

@@ -118,6 +118,7 @@ static const struct procobsrv_process bare = {.id = "boot-5-5", .pid = 5, .name 
 
 static const struct procobsrv_exit exit_status = {
     .code = 3,
+    .has_status = 1,
     .has_usage = 1,
     .duration_ns = 1830211,
     .cpu_ns = 1512000,
@@ -125,7 +126,10 @@ static const struct procobsrv_exit exit_status = {
     .max_rss_bytes = 1843200,
 };
 
-static const struct procobsrv_exit killed_status = {.signal = 11, .core_dumped = 1};
+static const struct procobsrv_exit killed_status = {
+    .signal = 11, .core_dumped = 1, .has_status = 1};
+
+static const struct procobsrv_exit gone_status = {.duration_ns = 5};
 
 static const struct procobsrv_attempt attempt = {
     .path = "/nope",
@@ -159,6 +163,8 @@ const struct procobsrv_event sample_exec_failed = {EVENT(PROCOBSRV_EXEC_FAILED, 
 const struct procobsrv_event sample_exit = {EVENT(PROCOBSRV_EXIT, 4712, cc1), .exit = &exit_status};
 const struct procobsrv_event sample_killed = {EVENT(PROCOBSRV_EXIT, 4713, cc1),
 					      .exit = &killed_status};
+const struct procobsrv_event sample_gone = {EVENT(PROCOBSRV_EXIT, 4713, cc1), .exit = &gone_status,
+					    .flags = PROCOBSRV_EVENT_SYNTHETIC};
 const struct procobsrv_event sample_lost = {.kind = PROCOBSRV_LOST, .seq = 4731, .lost = &lost};
 const struct procobsrv_event sample_full = {EVENT(PROCOBSRV_EXEC, 4715, full), .creator = &cc1,
 					    .flags = PROCOBSRV_EVENT_SYNTHETIC};
@@ -168,6 +174,6 @@ const struct procobsrv_event sample_bare = {
     .kind = PROCOBSRV_EXIT, .seq = 1, .process = &bare, .time_ns = 1};
 
 const struct procobsrv_event *const sample_events[] = {
-    &sample_existing, &sample_start,	    &sample_exec, &sample_exec_failed,
-    &sample_exit,     &sample_killed,	    &sample_lost, &sample_full,
-    &sample_bare,     &sample_command_line, NULL};
+    &sample_existing, &sample_start,  &sample_exec,	    &sample_exec_failed,
+    &sample_exit,     &sample_killed, &sample_gone,	    &sample_lost,
+    &sample_full,     &sample_bare,   &sample_command_line, NULL};

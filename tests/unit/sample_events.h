@@ -13,6 +13,8 @@ extern const struct procobsrv_event sample_exec;
 extern const struct procobsrv_event sample_exec_failed;
 extern const struct procobsrv_event sample_exit;
 extern const struct procobsrv_event sample_killed;
+/* Found to be gone after a gap: how it ended is not known. */
+extern const struct procobsrv_event sample_gone;
 extern const struct procobsrv_event sample_lost;
 
 /* An exec with every field there is, and with bytes that are not UTF-8 wherever bytes may be. */

@@ -104,6 +104,8 @@ static void knows_what_is_absent(void **state)
 	FALSE_FOR(sample_exec, "exit.code == 0");
 	FALSE_FOR(sample_exec, "exit.code != 0");
 	TRUE_FOR(sample_exec, "!(exit.code == 0)");
+	FALSE_FOR(sample_gone, "exit.code >= 0");
+	FALSE_FOR(sample_gone, "exit.core_dumped == false");
 	FALSE_FOR(sample_lost, "process.name != x");
 	FALSE_FOR(sample_lost, "setuid == false");
 	FALSE_FOR(sample_exec, "ns_pid != 3");
@@ -335,16 +337,16 @@ static void bears_excess(void **state)
 	text[60000] = 0;
 	expect_error(text, 101, "too many parentheses");
 	memset(text, '!', 60000);
-	strcpy(text + 60000, "setuid");
+	memcpy(text + 60000, "setuid", sizeof "setuid");
 	assert_true(matches(text, &sample_full));
 	for (int i = 0; i < 5000; i++)
 		length += (size_t)sprintf(text + length, "pid==1 or ");
-	strcpy(text + length, "pid == 812");
+	memcpy(text + length, "pid == 812", sizeof "pid == 812");
 	assert_true(matches(text, &sample_exec));
 	length = (size_t)sprintf(text, "pid in (");
 	for (int i = 0; i < 10000; i++)
 		length += (size_t)sprintf(text + length, "%d,", i + 1000);
-	strcpy(text + length, "812)");
+	memcpy(text + length, "812)", sizeof "812)");
 	assert_true(matches(text, &sample_exec));
 	memset(text, ' ', 70000);
 	text[70000] = 0;

@@ -210,6 +210,13 @@ static void writes_other_kinds(void **state)
 	expect_absent(root, "exit.cpu_ns");
 	json_decref(root);
 
+	root = parse_event(&sample_gone);
+	expect_absent(root, "exit.code");
+	expect_absent(root, "exit.signal");
+	expect_absent(root, "exit.core_dumped");
+	expect_number(root, "exit.duration_ns", 5);
+	json_decref(root);
+
 	root = parse_event(&sample_exec_failed);
 	expect_text(root, "attempt.path", "/nope");
 	assert_int_equal(json_array_size(member(root, "attempt.argv")), 5);

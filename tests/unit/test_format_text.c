@@ -46,6 +46,8 @@ static void writes_each_kind(void **state)
 		     "1.51ms\n");
 	expect_event(&sample_killed,
 		     "06:13:20.123 exit         812     811   1000  cc1  signal 11 (SEGV) core\n");
+	expect_event(&sample_gone, "06:13:20.123 exit         812     811   1000  [synthetic] cc1  "
+				   "status not known  5ns\n");
 	expect_event(&sample_lost,
 		     "             LOST 19 events (6 starts, 6 execs, 7 exits): ring full\n");
 	expect_event(&sample_command_line,
@@ -192,7 +194,7 @@ static void aligns_header(void **state)
 
 static void expect_duration(uint64_t ns, const char *expected)
 {
-	struct procobsrv_exit status = {.duration_ns = ns};
+	struct procobsrv_exit status = {.has_status = 1, .duration_ns = ns};
 	struct procobsrv_event event = sample_exit;
 	struct buffer buffer = BUFFER_EMPTY;
 	const char *duration;

@@ -230,6 +230,14 @@ static void matches_in_time(void **state)
 
 #define DEPTH 2
 
+static char *write_text(char *out, const char *text)
+{
+	size_t size = strlen(text);
+
+	memcpy(out, text, size);
+	return out + size;
+}
+
 static void write_random(char *out, size_t atoms, unsigned depth)
 {
 	static const char *const simple[] = {"a", "b", "c", ".", "[ab]", "[^a]", "^", "$"};
@@ -243,7 +251,7 @@ static void write_random(char *out, size_t atoms, unsigned depth)
 			choice = 0;
 
 		if (choice < 8 || depth == 0) {
-			out += strlen(strcpy(out, simple[choice % 8]));
+			out = write_text(out, simple[choice % 8]);
 			if (choice % 8 > 5)
 				continue;
 		} else {
@@ -256,7 +264,7 @@ static void write_random(char *out, size_t atoms, unsigned depth)
 			*out++ = ')';
 		}
 		if (rand() % 3 == 0)
-			out += strlen(strcpy(out, repeats[(size_t)rand() % 6]));
+			out = write_text(out, repeats[(size_t)rand() % 6]);
 	}
 	*out = 0;
 }
