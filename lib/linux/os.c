@@ -22,9 +22,32 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
 }
 
+/*
+ * In a time namespace the clock is shifted, but the kernel's records are in the machine's own: the
+ * shift is taken off again. It cannot change while a process lives in the namespace.
+ */
+static int64_t boot_shift_ns;
+
+static void read_boot_shift(void)
+{
+	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	char clock[32];
+	long long seconds, nanoseconds;
+
+	if (!file)
+		return; /* a kernel without time namespaces */
+	while (fscanf(file, "%31s %lld %lld", clock, &seconds, &nanoseconds) == 3)
+		if (!strcmp(clock, "boottime"))
+			boot_shift_ns = seconds * NANOSECONDS + nanoseconds;
+	fclose(file);
+}
+
 uint64_t os_boot_ns(void)
 {
-	return clock_ns(CLOCK_BOOTTIME);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, read_boot_shift);
+	return clock_ns(CLOCK_BOOTTIME) - (uint64_t)boot_shift_ns;
 }
 
 int64_t os_wall_ns(void)
