@@ -334,6 +334,7 @@ void dispatch_record(struct dispatch *dispatch, uint64_t stream, const struct so
 		return;
 	}
 	if (view.gap) {
+		gaps_told(&dispatch->gaps, view.gap);
 		dispatch_gap(dispatch, view.gap);
 		return;
 	}

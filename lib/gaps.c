@@ -88,6 +88,23 @@ static uint64_t account_lost(struct gaps_sequence *sequence, const uint32_t *los
 	return sum;
 }
 
+/* What of a hole is left when what was told before is taken off. */
+static uint64_t take_told(struct gaps *gaps, uint64_t hole)
+{
+	uint64_t told = hole < gaps->told ? hole : gaps->told;
+
+	gaps->told -= told;
+	return hole - told;
+}
+
+void gaps_told(struct gaps *gaps, const struct record_gap *gap)
+{
+	if (gap->stage != RECORD_GAP_QUEUE && gap->stage != RECORD_GAP_SPILL)
+		return;
+	gaps->told += gaps_total(gap);
+	gaps->read += gaps_total(gap); /* it was in the kernel's buffer, and is settled */
+}
+
 bool gaps_feed(struct gaps *gaps, const struct record_header *header, struct record_gap *gap)
 {
 	struct gaps_sequence *sequence = sequence_of(gaps, header->cpu);
@@ -101,7 +118,7 @@ bool gaps_feed(struct gaps *gaps, const struct record_header *header, struct rec
 		uint64_t hole = header->number - sequence->number - 1;
 		memset(gap, 0, sizeof *gap);
 		uint64_t known = account_lost(sequence, header->lost, gap);
-		gap->unknown = hole > known ? hole - known : 0;
+		gap->unknown = take_told(gaps, hole > known ? hole - known : 0);
 		gap->from_ns = sequence->time_ns;
 		gap->to_ns = header->time_ns;
 		gap->stage = RECORD_GAP_KERNEL;

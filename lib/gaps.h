@@ -21,6 +21,7 @@ struct gaps {
 	struct gaps_sequence *sequences; /* by cpu */
 	size_t count;
 	uint64_t skipped[RECORD_LOST_KINDS];
+	uint64_t told; /* holes in the numbers to come that have been told already */
 	uint64_t read; /* observations accounted for that were not lost, of all cpus */
 };
 
@@ -46,6 +47,10 @@ uint64_t gaps_total(const struct record_gap *gap);
 
 /* How many observations have been accounted for, losses included. */
 uint64_t gaps_accounted(const struct gaps *gaps);
+
+/* What user mode itself gave up (the queue, the disk) is told at once; the numbers will show it as
+ * a hole once more, which then is none. */
+void gaps_told(struct gaps *gaps, const struct record_gap *gap);
 
 /* Computes `read` from the sequences, which were set from elsewhere. */
 void gaps_count_read(struct gaps *gaps);

@@ -161,7 +161,7 @@ static void set_readable(struct procobsrv *monitor, bool ended)
 		/* Looked at after clearing, so that what comes in between is not overlooked. */
 		queue_statistics(monitor->queue, &queued);
 		enum monitor_state state = state_of(monitor);
-		if (!queued.records && state == MONITOR_RUNNING)
+		if (!queued.waiting && state == MONITOR_RUNNING)
 			return;
 	}
 	os_event_set(monitor->readable);

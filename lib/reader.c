@@ -5,7 +5,6 @@
 #include "spill.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* How long a user may take to make safe what was delivered before more of a spilled queue is taken.
@@ -143,66 +142,35 @@ static void note(struct procobsrv *monitor, const char *text)
 		 text);
 }
 
-/* Queues the records of the file from *position on, up to where the ring begins. */
-static int replay_file(struct procobsrv *monitor, struct spill_reader *reader, uint64_t stream,
-		       uint64_t *position)
-{
-	struct source_batch batch;
-	int error;
-
-	while (!(error = spill_reader_next(reader, &batch))) {
-		size_t first = 0;
-		if (batch.stream != stream)
-			continue;
-		while (first < batch.count && batch.records[first].position < *position)
-			first++;
-		batch.records += first;
-		batch.count -= first;
-		if (!batch.count)
-			continue;
-		queue_append(monitor->queue, &batch);
-		*position = batch.resume;
-	}
-	return error == PROCOBSRV_ERROR_ENDED || spill_reader_cut_short(reader) ? 0 : error;
-}
-
-static bool of_this_boot(const struct spill_leftover *leftover)
-{
-	char boot[37] = "";
-
-	os_boot_id(boot);
-	return !strcmp(boot, leftover->boot);
-}
-
 void reader_replay_leftovers(struct procobsrv *monitor, const char *directory)
 {
 	struct source_statistics statistics;
-	struct spill_leftover *leftovers = NULL;
-	struct spill_reader **readers;
-	size_t count = 0;
+	struct spill_replay *replay;
+	struct source_batch batch;
+	char boot[37] = "";
 	uint64_t kept;
+	bool any = false;
 
-	if (monitor->operations->statistics(monitor->source, &statistics) ||
-	    spill_leftovers(directory, &leftovers, &count) || !count)
+	os_boot_id(boot);
+	if (monitor->operations->statistics(monitor->source, &statistics))
 		return;
-	readers = calloc(count, sizeof *readers);
-	uint64_t position = statistics.acknowledged;
-	for (size_t i = 0; readers && i < count; i++) {
-		if (!of_this_boot(&leftovers[i])) {
-			note(monitor, "events that were never delivered before the last boot "
-				      "lie in procobsrv-spill files");
-			continue;
-		}
-		if (spill_reader_open(leftovers[i].path, &readers[i]) ||
-		    replay_file(monitor, readers[i], statistics.stream, &position))
+	int error =
+	    spill_replay_open(directory, boot, statistics.stream, statistics.acknowledged, &replay);
+	if (error) {
+		if (error != PROCOBSRV_ERROR_NOT_FOUND)
 			note(monitor, procobsrv_explain());
+		return;
 	}
-	/* They are needed until what was queued is on disk again under our own name. */
-	bool safe = position == statistics.acknowledged || !queue_persist(monitor->queue, &kept);
-	for (size_t i = 0; readers && i < count; i++)
-		spill_reader_close(readers[i], safe);
-	free(readers);
-	spill_leftovers_free(leftovers, count);
+	while (!(error = spill_replay_next(replay, &batch))) {
+		queue_append(monitor->queue, &batch);
+		any = true;
+	}
+	if (error != PROCOBSRV_ERROR_ENDED)
+		note(monitor, procobsrv_explain());
+	if (spill_replay_damage(replay))
+		note(monitor, spill_replay_damage(replay));
+	/* The files are needed until what was queued is on disk again under our own name. */
+	spill_replay_close(replay, !any || !queue_persist(monitor->queue, &kept));
 }
 
 void reader_make_room(struct procobsrv *monitor)

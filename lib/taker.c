@@ -198,7 +198,7 @@ static void check_idle(struct procobsrv *monitor)
 		return; /* more is coming: its headers tell */
 	struct queue_statistics queued;
 	queue_statistics(monitor->queue, &queued);
-	if (queued.records)
+	if (queued.waiting)
 		return;
 	monitor->dispatch.after_last = true;
 	while (gaps_trailing(&monitor->dispatch.gaps, &statistics, &gap))

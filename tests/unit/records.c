@@ -112,6 +112,16 @@ void record_build_chunk(struct test_observer *observer, struct test_record *reco
 	append(record, bytes, size);
 }
 
+void record_build_gap(struct test_record *record, enum record_gap_stage stage,
+		      enum record_kind kind, uint64_t count)
+{
+	struct record_gap gap = {.stage = stage};
+
+	gap.lost[RECORD_LOST_INDEX(kind)] = count;
+	begin(NULL, record, RECORD_GAP);
+	append(record, &gap, sizeof gap);
+}
+
 struct source_record record_lend(const struct test_record *record, uint64_t position)
 {
 	return (struct source_record){record->data, record->size, position};

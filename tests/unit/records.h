@@ -41,6 +41,9 @@ void record_build_existing(struct test_record *record, uint32_t pid, uint64_t st
 void record_build_chunk(struct test_observer *observer, struct test_record *record,
 			enum record_string string, uint64_t offset, const char *bytes, size_t size);
 
+void record_build_gap(struct test_record *record, enum record_gap_stage stage,
+		      enum record_kind kind, uint64_t count);
+
 struct source_record record_lend(const struct test_record *record, uint64_t position);
 
 #endif

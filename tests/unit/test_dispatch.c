@@ -163,6 +163,23 @@ static void hole_without_counters_is_of_unknown_kind(void **state)
 	assert_int_equal(fixture->events[1]->lost->unknown, 1);
 }
 
+static void what_the_queue_gave_up_is_told_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct test_record record;
+
+	feed_start(fixture, 10, 100, 1, 1);
+	record_build_gap(&record, RECORD_GAP_QUEUE, RECORD_START, 3);
+	feed(fixture, &record);
+	fixture->observer.number += 3;
+	feed_start(fixture, 14, 104, 1, 1);
+	assert_int_equal(fixture->count, 3);
+	assert_int_equal(fixture->events[1]->lost->start, 3);
+	assert_string_equal(fixture->events[1]->lost->stage, "queue");
+	assert_int_equal(fixture->events[2]->seq, 5);
+	assert_int_equal(fixture->dispatch.counters.lost, 3);
+}
+
 static void each_cpu_has_its_own_numbers(void **state)
 {
 	struct fixture *fixture = *state;
@@ -396,6 +413,7 @@ int main(void)
 	    TEST(child_shares_its_parents_image),
 	    TEST(gap_is_told_in_place_and_by_kind),
 	    TEST(hole_without_counters_is_of_unknown_kind),
+	    TEST(what_the_queue_gave_up_is_told_once),
 	    TEST(each_cpu_has_its_own_numbers),
 	    TEST(trailing_loss_is_told_from_the_counters),
 	    TEST(long_arguments_come_in_chunks),

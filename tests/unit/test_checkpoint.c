@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* What a reader that was killed leaves of its table, and what the next one makes of it. */
+#include "checkpoint.h"
+#include "os.h"
+#include "records.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define STREAM 42
+
+struct fixture {
+	char directory[64];
+	struct dispatch before;
+	struct dispatch after;
+	struct checkpoint *writer;
+	struct checkpoint *reader;
+	struct test_observer observer;
+	uint64_t position;
+};
+
+static void drop(struct event *event, void *param)
+{
+	(void)param;
+	procobsrv_event_unref(&event->public);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof *fixture);
+
+	strcpy(fixture->directory, "/tmp/procobsrv-test-XXXXXX");
+	assert_non_null(mkdtemp(fixture->directory));
+	assert_int_equal(dispatch_init(&fixture->before), 0);
+	assert_int_equal(dispatch_init(&fixture->after), 0);
+	fixture->before.deliver = fixture->after.deliver = drop;
+	assert_int_equal(checkpoint_create(fixture->directory, &fixture->writer), 0);
+	assert_int_equal(checkpoint_create(fixture->directory, &fixture->reader), 0);
+	*state = fixture;
+	return 0;
+}
+
+static int remove_file(const char *path, void *param)
+{
+	(void)param;
+	assert_int_equal(unlink(path), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	checkpoint_destroy(fixture->writer);
+	checkpoint_destroy(fixture->reader);
+	dispatch_free(&fixture->before);
+	dispatch_free(&fixture->after);
+	os_directory_visit(fixture->directory, "procobsrv-", remove_file, NULL);
+	assert_int_equal(rmdir(fixture->directory), 0);
+	free(fixture);
+	return 0;
+}
+
+/* As the taker does: into the file first, then dealt with. */
+static void deal_with(struct fixture *fixture, const struct test_record *record)
+{
+	struct source_record lent = record_lend(record, fixture->position);
+
+	fixture->position += record->size;
+	assert_int_equal(checkpoint_append(fixture->writer, &lent, 1, fixture->position), 0);
+	dispatch_record(&fixture->before, STREAM, &lent);
+}
+
+static void exec(struct fixture *fixture, uint32_t pid, uint64_t start_ns)
+{
+	struct test_record record;
+	char exe[16];
+
+	snprintf(exe, sizeof exe, "p%u", pid);
+	record_build_start(&fixture->observer, &record, pid, start_ns, 1, 1);
+	deal_with(fixture, &record);
+	record_build_exec(&fixture->observer, &record, pid, start_ns, 2,
+			  &(struct test_image){.exe = exe, .argv = "a\0b c", .argv_size = 6});
+	deal_with(fixture, &record);
+}
+
+static void leave(struct fixture *fixture, uint32_t pid, uint64_t start_ns)
+{
+	struct test_record record;
+
+	record_build_exit(&fixture->observer, &record, pid, start_ns, 0);
+	deal_with(fixture, &record);
+}
+
+/* The writer is killed: its lock goes, its files stay. */
+static int take_over(struct fixture *fixture, uint64_t position)
+{
+	checkpoint_destroy(fixture->writer);
+	fixture->writer = NULL;
+	return checkpoint_load(fixture->reader, &fixture->after, STREAM, position);
+}
+
+static void expect_process(struct fixture *fixture, uint32_t pid, uint64_t start_ns)
+{
+	const struct process_entry *entry =
+	    process_table_find_identity(&fixture->after.table, pid, start_ns);
+	char exe[16];
+
+	snprintf(exe, sizeof exe, "/p%u", pid);
+	assert_non_null(entry);
+	assert_string_equal(entry->process->exe, exe);
+	assert_int_equal(entry->process->argc, 2);
+	assert_string_equal(entry->process->argv[1], "b c");
+	assert_int_equal(entry->process->uid, 1000);
+	assert_string_equal(entry->process->name, "test");
+}
+
+static void table_and_numbers_come_back(void **state)
+{
+	struct fixture *fixture = *state;
+
+	exec(fixture, 10, 100);
+	assert_int_equal(
+	    checkpoint_begin(fixture->writer, &fixture->before, STREAM, fixture->position), 0);
+	exec(fixture, 11, 200);
+	leave(fixture, 10, 100);
+	assert_int_equal(take_over(fixture, fixture->position), 0);
+
+	assert_int_equal(fixture->after.table.count, 1);
+	expect_process(fixture, 11, 200);
+	assert_int_equal(fixture->after.gaps.sequences[0].number, 5);
+	assert_int_equal(fixture->after.gaps.read, 5);
+}
+
+static void what_was_not_acknowledged_is_left_out(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(checkpoint_begin(fixture->writer, &fixture->before, STREAM, 0), 0);
+	exec(fixture, 10, 100);
+	uint64_t acknowledged = fixture->position;
+	leave(fixture, 10, 100);
+	exec(fixture, 11, 200);
+	assert_int_equal(take_over(fixture, acknowledged), 0);
+
+	/* Its exit is going to be read again, and then bears its exe. */
+	assert_int_equal(fixture->after.table.count, 1);
+	expect_process(fixture, 10, 100);
+	assert_int_equal(fixture->after.gaps.sequences[0].number, 2);
+}
+
+static void file_grows_no_further_than_it_must(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t late = 0;
+
+	exec(fixture, 5, 50);
+	assert_int_equal(
+	    checkpoint_begin(fixture->writer, &fixture->before, STREAM, fixture->position), 0);
+	for (uint32_t i = 0; i < 20000; i++) {
+		exec(fixture, 10, 1000 + i);
+		late = fixture->position;
+		leave(fixture, 10, 1000 + i);
+		/* Acknowledged one record later than dealt with. */
+		assert_int_equal(
+		    checkpoint_advance(fixture->writer, &fixture->before, fixture->position, late),
+		    0);
+	}
+	assert_int_equal(take_over(fixture, late), 0);
+	assert_int_equal(fixture->after.gaps.sequences[0].number,
+			 fixture->before.gaps.sequences[0].number - 1);
+	expect_process(fixture, 5, 50);
+}
+
+static void another_stream_is_none_of_ours(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(checkpoint_begin(fixture->writer, &fixture->before, STREAM + 1, 0), 0);
+	assert_int_equal(take_over(fixture, 0), PROCOBSRV_ERROR_NOT_FOUND);
+}
+
+static void one_that_begins_too_late_is_not_taken(void **state)
+{
+	struct fixture *fixture = *state;
+
+	exec(fixture, 10, 100);
+	assert_int_equal(
+	    checkpoint_begin(fixture->writer, &fixture->before, STREAM, fixture->position), 0);
+	assert_int_equal(take_over(fixture, fixture->position - 1), PROCOBSRV_ERROR_NOT_FOUND);
+}
+
+struct damage {
+	uint64_t offset;
+	bool cut;
+};
+
+static int damage_file(const char *path, void *param)
+{
+	const struct damage *damage = param;
+	FILE *file = fopen(path, "r+b");
+
+	assert_non_null(file);
+	if (damage->cut) {
+		assert_int_equal(ftruncate(fileno(file), (long)damage->offset), 0);
+	} else {
+		fseek(file, (long)damage->offset, SEEK_SET);
+		fputc(0xff, file);
+	}
+	fclose(file);
+	return 0;
+}
+
+static void damage_is_told(void **state)
+{
+	struct fixture *fixture = *state;
+	struct damage damage = {.offset = 100};
+
+	exec(fixture, 10, 100);
+	assert_int_equal(
+	    checkpoint_begin(fixture->writer, &fixture->before, STREAM, fixture->position), 0);
+	checkpoint_destroy(fixture->writer);
+	fixture->writer = NULL;
+	assert_int_equal(os_directory_visit(fixture->directory, "procobsrv-", damage_file, &damage),
+			 0);
+	assert_int_equal(
+	    checkpoint_load(fixture->reader, &fixture->after, STREAM, fixture->position),
+	    PROCOBSRV_ERROR_CORRUPT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(table_and_numbers_come_back),
+	    TEST(what_was_not_acknowledged_is_left_out),
+	    TEST(file_grows_no_further_than_it_must),
+	    TEST(another_stream_is_none_of_ours),
+	    TEST(one_that_begins_too_late_is_not_taken),
+	    TEST(damage_is_told),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
