@@ -266,8 +266,10 @@ static int read_block(struct checkpoint *checkpoint, struct table_file *file, en
 	begin_block(checkpoint);
 	if (!buffer_reserve(block, header.size + 1))
 		return PROCOBSRV_ERROR_MEMORY;
-	if (os_file_read(file->file, file->size + sizeof header, block->data, header.size) ||
-	    checksum_add(0, block->data, header.size) != header.checksum)
+	error = os_file_read(file->file, file->size + sizeof header, block->data, header.size);
+	if (error == ENODATA)
+		return PROCOBSRV_ERROR_ENDED; /* its writer was killed within it */
+	if (error || checksum_add(0, block->data, header.size) != header.checksum)
 		return PROCOBSRV_ERROR_CORRUPT;
 	block->size = header.size;
 	file->size += sizeof header + header.size;
@@ -335,12 +337,14 @@ static int replay(const struct buffer *block, struct dispatch *dispatch, uint64_
 	return 0;
 }
 
-/* Replays a file that was opened, up to position. A torn last block was never acknowledged. */
+/* Replays a file that was opened, up to position. A torn last block was never acknowledged, but the
+ * table and the numbers must be there. */
 static int load_file(struct checkpoint *checkpoint, struct table_file *file,
 		     struct dispatch *dispatch, uint64_t stream, uint64_t position)
 {
 	uint64_t reached = file->position;
 	enum block_kind kind = 0;
+	bool numbered = false;
 	int error;
 
 	file->size = sizeof(struct file_header);
@@ -355,8 +359,11 @@ static int load_file(struct checkpoint *checkpoint, struct table_file *file,
 			error = PROCOBSRV_ERROR_CORRUPT;
 		if (error)
 			return error;
+		numbered |= kind == BLOCK_NUMBERS;
 	}
-	return error == PROCOBSRV_ERROR_MEMORY ? error : 0;
+	if (error == PROCOBSRV_ERROR_ENDED)
+		return numbered ? 0 : PROCOBSRV_ERROR_CORRUPT;
+	return error;
 }
 
 static bool read_header(struct os_file *file, uint64_t stream, struct file_header *header)
