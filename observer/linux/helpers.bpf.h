@@ -17,41 +17,39 @@ struct {
 	__type(value, uint64_t); /* start_boottime */
 } kernel_helpers SEC(".maps");
 
-/* Whether the start of a child with PF_KTHREAD is told. True threads are made by kthreadd. */
-static __always_inline bool kernel_child_is_observed(const struct task_struct *creator,
-						     const struct task_struct *child)
+/* Whether a new task is a kernel thread for good: those are made by kthreadd. Notes helpers. */
+static __always_inline bool starts_kernel_thread(const struct task_struct *creator,
+						 const struct task_struct *child)
 {
 	uint64_t pid = child->tgid;
 	uint64_t start = child->start_boottime;
 
-	if (configuration.kernel_threads)
-		return true;
-	if (creator->tgid == KTHREADD_PID)
+	if (!(child->flags & PF_KTHREAD))
 		return false;
+	if (creator->tgid == KTHREADD_PID)
+		return true;
 	bpf_map_update_elem(&kernel_helpers, &pid, &start, BPF_ANY);
-	return true;
+	return false;
 }
 
-/* Called at exec: from now on it is a process like any other. */
+/* The same of a task that runs; a helper on its way is none. */
+static __always_inline bool is_kernel_thread(const struct task_struct *task)
+{
+	uint64_t pid = task->tgid;
+
+	if (!(task->flags & PF_KTHREAD))
+		return false;
+	uint64_t *start = bpf_map_lookup_elem(&kernel_helpers, &pid);
+	return !start || *start != task->start_boottime;
+}
+
+/* At its exec or its exit a helper need not be known any more. */
 static __always_inline void forget_kernel_helper(const struct task_struct *task)
 {
 	uint64_t pid = task->tgid;
 
 	if (task->real_parent->tgid == KTHREADD_PID)
 		bpf_map_delete_elem(&kernel_helpers, &pid);
-}
-
-static __always_inline bool kernel_exit_is_observed(const struct task_struct *task)
-{
-	uint64_t pid = task->tgid;
-
-	if (configuration.kernel_threads)
-		return true;
-	uint64_t *start = bpf_map_lookup_elem(&kernel_helpers, &pid);
-	if (!start || *start != task->start_boottime)
-		return false;
-	bpf_map_delete_elem(&kernel_helpers, &pid);
-	return true;
 }
 
 #endif

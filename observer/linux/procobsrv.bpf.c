@@ -43,7 +43,8 @@ int BPF_PROG(observe_fork, struct task_struct *parent, struct task_struct *child
 
 	if (child->pid != child->tgid)
 		return 0;
-	if (child->flags & PF_KTHREAD && !kernel_child_is_observed(parent, child))
+	bool kernel_thread = starts_kernel_thread(parent, child);
+	if (kernel_thread && !configuration.kernel_threads)
 		return 0;
 
 	observation_begin(&observation, child->start_boottime);
@@ -53,7 +54,7 @@ int BPF_PROG(observe_fork, struct task_struct *parent, struct task_struct *child
 		return 0;
 	}
 	header_fill(&record->header, &observation, RECORD_START, 0, sizeof(*record));
-	body_fill(&record->body, child, child, 0);
+	body_fill(&record->body, child, child, kernel_thread ? RECORD_PROCESS_KERNEL_THREAD : 0);
 	identity_fill(&record->start.creator, parent->group_leader);
 	record->start.clone_flags = 0;
 	ring_submit(record);
@@ -184,8 +185,10 @@ static __always_inline int tell_exit(struct task_struct *task, struct task_struc
 {
 	struct observation observation;
 
-	if (task->flags & PF_KTHREAD && !kernel_exit_is_observed(leader))
+	bool kernel_thread = is_kernel_thread(leader);
+	if (kernel_thread && !configuration.kernel_threads)
 		return 0;
+	forget_kernel_helper(leader);
 
 	observation_begin(&observation, bpf_ktime_get_boot_ns());
 	struct exit_record *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
@@ -194,7 +197,7 @@ static __always_inline int tell_exit(struct task_struct *task, struct task_struc
 		return 0;
 	}
 	header_fill(&record->header, &observation, RECORD_EXIT, 0, sizeof(*record));
-	body_fill(&record->body, task, leader, 0);
+	body_fill(&record->body, task, leader, kernel_thread ? RECORD_PROCESS_KERNEL_THREAD : 0);
 	exit_fill(&record->exit, &observation, task, leader);
 	ring_submit(record);
 	return 0;
@@ -258,7 +261,8 @@ int tell_existing(struct bpf_iter__task *context)
 
 	if (!task || task->pid != task->tgid)
 		return 0;
-	if (task->flags & PF_KTHREAD && !configuration.kernel_threads)
+	bool kernel_thread = is_kernel_thread(task);
+	if (kernel_thread && !configuration.kernel_threads)
 		return 0;
 	struct scratch *scratch = bpf_map_lookup_elem(&snapshot_scratch, &key);
 	if (!scratch)
@@ -267,7 +271,7 @@ int tell_existing(struct bpf_iter__task *context)
 	struct image_record *record = &scratch->image;
 	struct strings strings = {.scratch = scratch, .image = &record->image};
 	uint64_t size = offsetof(struct image_record, image);
-	uint32_t process_flags = 0;
+	uint32_t process_flags = kernel_thread ? RECORD_PROCESS_KERNEL_THREAD : 0;
 	if (task->signal->live.counter == 0)
 		process_flags |= RECORD_PROCESS_EXITING;
 	if (!(task->flags & PF_FORKNOEXEC))

@@ -111,8 +111,7 @@ static __always_inline void body_fill(struct record_body *body, const struct tas
 	to[1] = name[1];
 	body->cgroup = leader->cgroups->dfl_cgrp->kn->id;
 	body->exec_id = leader->self_exec_id;
-	body->process_flags =
-	    process_flags | (leader->flags & PF_KTHREAD ? RECORD_PROCESS_KERNEL_THREAD : 0);
+	body->process_flags = process_flags;
 	body->tty = tty_device(signal);
 	body->session_leader = signal->pids[PIDTYPE_SID]->numbers[0].nr;
 	body->reserved = 0;
