@@ -317,7 +317,7 @@ static int load_numbers(const struct buffer *block, struct gaps *gaps)
 }
 
 static int replay(const struct buffer *block, struct dispatch *dispatch, uint64_t stream,
-		  uint64_t position, uint64_t *reached)
+		  uint64_t position)
 {
 	for (size_t offset = 0; offset < block->size;) {
 		struct entry entry;
@@ -328,10 +328,8 @@ static int replay(const struct buffer *block, struct dispatch *dispatch, uint64_
 		if (entry.size > block->size - offset)
 			return PROCOBSRV_ERROR_CORRUPT;
 		struct source_record record = {block->data + offset, entry.size, entry.position};
-		if (entry.position < position) {
+		if (entry.position < position)
 			dispatch_record(dispatch, stream, &record);
-			*reached = entry.position;
-		}
 		offset += (entry.size + 7) & ~(size_t)7;
 	}
 	return 0;
@@ -342,7 +340,6 @@ static int replay(const struct buffer *block, struct dispatch *dispatch, uint64_
 static int load_file(struct checkpoint *checkpoint, struct table_file *file,
 		     struct dispatch *dispatch, uint64_t stream, uint64_t position)
 {
-	uint64_t reached = file->position;
 	enum block_kind kind = 0;
 	bool numbered = false;
 	int error;
@@ -354,7 +351,7 @@ static int load_file(struct checkpoint *checkpoint, struct table_file *file,
 		else if (kind == BLOCK_NUMBERS)
 			error = load_numbers(&checkpoint->block, &dispatch->gaps);
 		else if (kind == BLOCK_RECORDS)
-			error = replay(&checkpoint->block, dispatch, stream, position, &reached);
+			error = replay(&checkpoint->block, dispatch, stream, position);
 		else
 			error = PROCOBSRV_ERROR_CORRUPT;
 		if (error)

@@ -52,6 +52,13 @@ uint64_t gaps_total(const struct record_gap *gap)
 	return total;
 }
 
+void gaps_adopt(struct gaps *gaps, uint64_t read)
+{
+	gaps_free(gaps);
+	gaps->adopt = true;
+	gaps->read = read;
+}
+
 void gaps_count_read(struct gaps *gaps)
 {
 	gaps->read = 0;
@@ -112,6 +119,10 @@ bool gaps_feed(struct gaps *gaps, const struct record_header *header, struct rec
 	if (!sequence || header->number <= sequence->number)
 		return false;
 
+	if (gaps->adopt && !sequence->number) {
+		sequence->number = header->number - 1;
+		memcpy(sequence->lost, header->lost, sizeof sequence->lost);
+	}
 	bool missing = header->number != sequence->number + 1 ||
 		       memcmp(header->lost, sequence->lost, sizeof sequence->lost);
 	if (missing) {
@@ -141,7 +152,8 @@ bool gaps_trailing(struct gaps *gaps, const struct source_statistics *statistics
 		struct gaps_sequence *sequence = sequence_of(gaps, (uint32_t)cpu);
 
 		/* A counter behind what records have told was read before them. */
-		if (!sequence || now->number <= sequence->number)
+		if (!sequence || now->number <= sequence->number ||
+		    (gaps->adopt && !sequence->number))
 			continue;
 		uint64_t lost = account_lost(sequence, now->lost, gap);
 		if (!lost)

@@ -21,6 +21,7 @@ struct gaps {
 	struct gaps_sequence *sequences; /* by cpu */
 	size_t count;
 	uint64_t skipped[RECORD_LOST_KINDS];
+	bool adopt; /* nothing is known of what came before: the first number of a cpu is taken */
 	uint64_t told; /* holes in the numbers to come that have been told already */
 	uint64_t read; /* observations accounted for that were not lost, of all cpus */
 };
@@ -51,6 +52,9 @@ uint64_t gaps_accounted(const struct gaps *gaps);
 /* What user mode itself gave up (the queue, the disk) is told at once; the numbers will show it as
  * a hole once more, which then is none. */
 void gaps_told(struct gaps *gaps, const struct record_gap *gap);
+
+/* Forgets everything: the next records are taken as they come. `read` were read before. */
+void gaps_adopt(struct gaps *gaps, uint64_t read);
 
 /* Computes `read` from the sequences, which were set from elsewhere. */
 void gaps_count_read(struct gaps *gaps);

@@ -32,6 +32,19 @@ static void forget_counters(struct procobsrv *monitor)
 	dispatch->gap_seen = false;
 }
 
+/* No checkpoint, or a damaged one: a snapshot is going to fill the table, the numbers are unknown.
+ */
+static int start_afresh(struct dispatch *dispatch, uint64_t read)
+{
+	process_table_free(&dispatch->table);
+	/* An observer that nobody has read yet numbers from 1. */
+	if (read)
+		gaps_adopt(&dispatch->gaps, read);
+	else
+		gaps_free(&dispatch->gaps);
+	return process_table_init(&dispatch->table);
+}
+
 int reader_take_over(struct procobsrv *monitor)
 {
 	struct dispatch *dispatch = &monitor->dispatch;
@@ -52,6 +65,8 @@ int reader_take_over(struct procobsrv *monitor)
 	    checkpoint_load(monitor->checkpoint, dispatch, statistics.stream, statistics.released);
 	dispatch->kinds = kinds;
 	dispatch->deliver = deliver;
+	if (error && start_afresh(dispatch, statistics.read))
+		error = error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the process table");
 	forget_counters(monitor);
 	return error;
 }

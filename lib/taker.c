@@ -129,7 +129,7 @@ static int prepare_resident(struct procobsrv *monitor)
 
 	if (!error)
 		error = list_existing(monitor);
-	else if (monitor->checkpoint)
+	else if (monitor->checkpoint && error != PROCOBSRV_ERROR_MEMORY)
 		error = fill_table(monitor);
 	if (!error)
 		error = reader_begin(monitor, monitor->acknowledged);
