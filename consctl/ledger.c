@@ -37,6 +37,7 @@ static void begin_run(struct ledger *ledger, const struct ledger_line *line)
 
 	memset(run, 0, sizeof(*run));
 	run->open = true;
+	run->known = true;
 	run->begin_line = ledger->line;
 	ledger->runs++;
 	if (!line)
@@ -44,6 +45,7 @@ static void begin_run(struct ledger *ledger, const struct ledger_line *line)
 	memcpy(run->host, line->host, sizeof(run->host));
 	memcpy(run->boot, line->boot, sizeof(run->boot));
 	memcpy(run->backend, line->backend, sizeof(run->backend));
+	memcpy(run->time, line->time, sizeof(run->time));
 }
 
 static void note_hole(struct ledger *ledger, uint64_t first, uint64_t last)
@@ -100,28 +102,69 @@ static void cut_off(struct ledger *ledger)
 	run->open = false;
 }
 
+/* The run that is open has no end line, but another reader went on where it had been. */
+static void taken_over(struct ledger *ledger)
+{
+	struct ledger_run *run = &ledger->run;
+
+	report(ledger,
+	       "line %llu: another reader went on after the one that began in line %llu and has no "
+	       "end line",
+	       NUMBER(ledger->line), NUMBER(run->begin_line));
+	if (!run->holes)
+		return;
+	ledger->faults++;
+	report(ledger,
+	       "not known: %llu numbers of the reader before have no line; without its end line "
+	       "nothing tells whether a filter took them",
+	       NUMBER(run->holes));
+}
+
+/* The first line of a reader whose numbers go on after `from`. */
+static void begin_after(struct ledger *ledger, const struct ledger_line *line, uint64_t from)
+{
+	struct ledger_run *run = &ledger->run;
+	bool follows = run->known && !strcmp(run->boot, line->boot) && from >= 1;
+	uint64_t position = follows ? run->position : 0;
+
+	if (run->open && follows && from <= position)
+		taken_over(ledger);
+	else if (run->open)
+		cut_off(ledger);
+	begin_run(ledger, line);
+	if (from <= position) {
+		run->resumed = true;
+		run->position = position;
+		return;
+	}
+	run->partial = true;
+	run->position = from;
+	ledger->missing += from - position;
+	report(ledger, "missing: seq %llu to %llu are in an earlier part, which was not given",
+	       NUMBER(position + 1), NUMBER(from));
+}
+
 static void on_begin(struct ledger *ledger, const struct ledger_line *line)
 {
 	struct ledger_run *run = &ledger->run;
 	uint64_t from = line->seq == UINT64_MAX ? 0 : line->seq;
+	bool same_reader = run->open && !strcmp(run->time, line->time) &&
+			   !strcmp(run->boot, line->boot) && from >= run->position;
 
 	/* The next part of a file that was rotated. */
-	if (run->open && from && from >= run->position && !strcmp(run->boot, line->boot)) {
+	if (same_reader && from) {
 		if (from > run->position)
 			note_hole(ledger, run->position + 1, from);
 		run->position = from;
 		return;
 	}
+	if (from) {
+		begin_after(ledger, line, from);
+		return;
+	}
 	if (run->open)
 		cut_off(ledger);
 	begin_run(ledger, line);
-	if (!from)
-		return;
-	run->partial = true;
-	run->position = from;
-	ledger->missing += from;
-	report(ledger, "missing: seq 1 to %llu are in an earlier part, which was not given",
-	       NUMBER(from));
 }
 
 static void on_lost(struct ledger *ledger, const struct ledger_line *line)
@@ -161,6 +204,8 @@ static void on_event(struct ledger *ledger, const struct ledger_line *line)
 	}
 	if (line->cursor && cursors_seen(ledger->cursors, line->cursor)) {
 		run->repeats++;
+		if (is_lost && line->count != UINT64_MAX)
+			run->repeats_lost += line->count;
 		return;
 	}
 	if (first <= run->position) {
@@ -187,6 +232,28 @@ static void unequal(struct ledger *ledger, const char *what, uint64_t told, uint
 	       NUMBER(ledger->line), NUMBER(told), what, NUMBER(found));
 }
 
+/* Of what is told by lines. Returns how many of the lost are told by none. */
+static uint64_t check_counts(struct ledger *ledger, const struct ledger_line *line)
+{
+	struct ledger_run *run = &ledger->run;
+	uint64_t untold;
+
+	/* The counters of who resumed count the repeats too. */
+	if (line->delivered != run->events && line->delivered != run->events + run->repeats)
+		unequal(ledger, "delivered", line->delivered, run->events);
+	if (line->lost == run->lost || line->lost == run->lost + run->repeats_lost)
+		return 0;
+	if (line->lost < run->lost) {
+		unequal(ledger, "lost", line->lost, run->lost);
+		return 0;
+	}
+	/* Without lost lines (--kinds), the gaps are holes like the filters'. */
+	untold = line->lost - run->lost;
+	ledger->lost += untold;
+	report(ledger, "lost: %llu events, as the end tells; no line says where", NUMBER(untold));
+	return untold;
+}
+
 static void check_end(struct ledger *ledger, const struct ledger_line *line)
 {
 	struct ledger_run *run = &ledger->run;
@@ -200,19 +267,12 @@ static void check_end(struct ledger *ledger, const struct ledger_line *line)
 		       NUMBER(ledger->line), NUMBER(line->observed), NUMBER(line->delivered),
 		       NUMBER(line->filtered), NUMBER(line->lost), NUMBER(line->pending));
 	}
-	if (!run->partial && run->lost > line->lost) {
-		unequal(ledger, "lost", line->lost, run->lost);
-	} else if (!run->partial && run->lost < line->lost) {
-		/* Without lost lines (--kinds), the gaps are holes like the filters'. */
-		untold = line->lost - run->lost;
-		ledger->lost += untold;
-		report(ledger, "lost: %llu events, as the end tells; no line says where",
-		       NUMBER(untold));
-	}
-	if (!run->partial && line->delivered != run->events)
-		unequal(ledger, "delivered", line->delivered, run->events);
+	if (!run->partial)
+		untold = check_counts(ledger, line);
 	judge_holes(ledger, line->filtered + untold);
-	if (!line->pending && !run->partial && run->holes < line->filtered + untold)
+	/* Who resumed counts again what the reader before had filtered behind its last line. */
+	if (!line->pending && !run->partial && !run->resumed &&
+	    run->holes < line->filtered + untold)
 		unequal(ledger, "filtered", line->filtered, run->holes - untold);
 }
 
@@ -229,7 +289,8 @@ static void on_end(struct ledger *ledger, const struct ledger_line *line)
 		run->open = false;
 		return;
 	}
-	if (line->seq < run->position) {
+	/* Who resumed may have ended before it came to where the reader before had been. */
+	if (line->seq < run->position && !run->resumed) {
 		unequal(ledger, "as the last seq", line->seq, run->position);
 	} else if (line->seq > run->position) {
 		note_hole(ledger, run->position + 1, line->seq);

@@ -44,6 +44,7 @@ struct ledger_line {
 	char host[256];
 	char boot[64];
 	char backend[32];
+	char time[40];
 	char stage[32];
 	char reason[64];
 	char from[40];
@@ -52,19 +53,23 @@ struct ledger_line {
 
 struct ledger_run {
 	bool open;
+	bool known;   /* there is or was a run */
 	bool partial; /* its beginning is in a file that was not given */
+	bool resumed; /* it goes on where another reader of the same observer was */
 	uint64_t begin_line;
 	uint64_t position; /* the last number that is accounted for */
 	uint64_t events;   /* numbered ones, without lost lines */
 	uint64_t unnumbered;
 	uint64_t lost; /* told by lost lines */
 	uint64_t repeats;
-	uint64_t holes; /* numbers */
+	uint64_t repeats_lost; /* told by lost lines that are repeats */
+	uint64_t holes;	       /* numbers */
 	struct hole hole[HOLES_MAX];
 	size_t hole_count;
 	char host[256];
 	char boot[64];
 	char backend[32];
+	char time[40]; /* of its begin line: each part of a rotated file bears the same */
 };
 
 struct cursors; /* those of the last events, to know repeats by */

@@ -72,6 +72,7 @@ static void take_text(const struct json_piece *key, const struct json_piece *val
 	    {"host", line->host, sizeof(line->host)},
 	    {"boot", line->boot, sizeof(line->boot)},
 	    {"backend", line->backend, sizeof(line->backend)},
+	    {"time", line->time, sizeof(line->time)},
 	    {"stage", line->stage, sizeof(line->stage)},
 	    {"reason", line->reason, sizeof(line->reason)},
 	    {"from", line->from, sizeof(line->from)},

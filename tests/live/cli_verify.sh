@@ -105,4 +105,22 @@ try sh -c "cat '$work/one' '$work/two' | '$consctl' verify -j -"
 check 'standard input, JSON: status 0' ended_with 0
 check 'standard input, JSON: one object' out '^\{"schema":1,"kind":"verify","complete":true,"runs":1,"events":7,"lost":0,"missing":0,"faults":0\}$'
 
+
+# A reader of the resident observer that was cut off, and one that went on.
+resumed() { echo "$begin" | sed "s/\"kind\":\"begin\"/&,\"seq\":$1/; s/06:13:00/06:14:00/"; }
+{ echo "$begin"; events 1 6; resumed 4; events 5 9; end 9 5 5 0 0; } >"$work/file"
+verify 0 'another reader went on, with repeats'
+check 'another reader went on: events counted once' out '^complete: 9 events$'
+check 'another reader went on: says so' out 'line 8: another reader went on'
+{ echo "$begin"; events 1 6; resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/file"
+verify 0 'another reader went on, without repeats'
+{ echo "$begin"; events 1 6; end 6 6 6 0 0; resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/file"
+verify 0 'another reader went on after a clean end'
+{ echo "$begin"; events 1 6; resumed 8; events 9 9; end 9 1 1 0 0; } >"$work/file"
+verify 3 'another reader went on later'
+check 'another reader went on later: names the hole' out 'missing: seq 7 to 8'
+{ echo "$begin"; events 1 6; resumed 4; events 5 6; event 8; end 8 3 3 0 0; } >"$work/file"
+verify 3 'a hole after another reader went on'
+check 'a hole after another reader went on: named' out 'missing: seq 7 to 7'
+
 done_testing
