@@ -13,10 +13,15 @@
 
 void console_start(struct console *console, const char *name, const char *const *argv)
 {
-	const char *program = live_program("consctl");
-
 	console->output = live_path("%s.out", name);
 	console->errors = live_path("%s.err", name);
+	console_restart(console, argv);
+}
+
+void console_restart(struct console *console, const char *const *argv)
+{
+	const char *program = live_program("consctl");
+
 	/* What an earlier one of the same name said is not what this one says. */
 	unlink(console->errors);
 	unlink(console->output);

@@ -13,6 +13,8 @@ struct console {
 
 /* Starts it; argv begins with "consctl". `name` is for its two files. */
 void console_start(struct console *console, const char *name, const char *const *argv);
+/* Once more, when the one before has ended; into the same files, begun anew. */
+void console_restart(struct console *console, const char *const *argv);
 /* Waits for its line that it is watching. */
 void console_wait_watching(const struct console *console);
 /* Sends it a signal (0: none) and waits for its end: as waitpid() tells it. */

@@ -83,5 +83,6 @@ extern const struct live_test storm_tests[];
 extern const struct live_test traps_tests[];
 extern const struct live_test pull_tests[];
 extern const struct live_test watch_tests[];
+extern const struct live_test resident_tests[];
 
 #endif

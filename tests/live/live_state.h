@@ -22,7 +22,8 @@ struct live_state {
 	char directory[PATH_MAX];
 	char core_pattern[256]; /* what it was before a test changed it; "": not changed */
 	int core_lock;
-	bool unmount; /* directory/cgroup2 */
+	bool unmount;  /* directory/cgroup2 */
+	bool resident; /* the test installed the resident observer */
 	unsigned removal_count;
 	char removals[LIVE_REMOVALS][PATH_MAX];
 };

@@ -24,7 +24,7 @@ static const struct live_group groups[] = {
     {"threads", threads_tests},	    {"creation", creation_tests}, {"programs", programs_tests},
     {"arguments", arguments_tests}, {"endings", endings_tests},	  {"identity", identity_tests},
     {"existing", existing_tests},   {"storm", storm_tests},	  {"traps", traps_tests},
-    {"pull", pull_tests},	    {"watch", watch_tests},
+    {"pull", pull_tests},	    {"watch", watch_tests},	  {"resident", resident_tests},
 };
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
@@ -70,8 +70,21 @@ static void end_strays(void)
 	}
 }
 
+static void uninstall(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl(live_program("consctl"), "consctl", "uninstall", (char *)NULL);
+		_exit(127);
+	}
+	waitpid(pid, NULL, 0);
+}
+
 static void clean_up(void)
 {
+	if (live_state->resident)
+		uninstall();
 	if (live_state->core_pattern[0] && !live_write_core_pattern(live_state->core_pattern))
 		fprintf(stderr, "# cannot restore %s to %s", LIVE_CORE_PATTERN,
 			live_state->core_pattern);

@@ -117,34 +117,37 @@ static void close_from_handler(void)
 	EXPECT_ERROR(procobsrv_close(inside.monitor), 0);
 }
 
+static void expect_tree(const struct observation *observation, pid_t root, size_t count)
+{
+	struct tree tree;
+
+	tree_of(observation, root, &tree);
+	EXPECT_EQUAL("events of the tree", tree.count, count);
+	tree_free(&tree);
+}
+
+/* The first one's end is not the second one's. */
 static void two_monitors(void)
 {
 	struct observation first = {0};
 	struct observation second = {0};
-	struct workload workload;
-	struct tree tree;
+	struct workload workloads[2];
 
 	observe_start(&first, NULL);
 	observe_start(&second, NULL);
-	workload_start(&workload, NULL,
+	workload_start(&workloads[0], NULL,
 		       (const char *const[]){"live_worker", "create", "all", NULL});
-	workload_wait(&workload);
+	workload_wait(&workloads[0]);
 	observe_stop(&first);
-	tree_of(&first, workload.pid, &tree);
-	EXPECT_EQUAL("events of the first", tree.count, 25);
-	tree_free(&tree);
-	tree_of(&second, workload.pid, &tree);
-	tree_free(&tree);
-	workload_free(&workload);
-
-	/* The first one's end is not the second one's. */
-	workload_start(&workload, NULL, exit_3);
-	workload_wait(&workload);
+	workload_start(&workloads[1], NULL, exit_3);
+	workload_wait(&workloads[1]);
 	observe_stop(&second);
-	tree_of(&second, workload.pid, &tree);
-	EXPECT_EQUAL("events of the second", tree.count, 3);
-	tree_free(&tree);
-	workload_free(&workload);
+
+	expect_tree(&first, workloads[0].pid, 25);
+	expect_tree(&second, workloads[0].pid, 25);
+	expect_tree(&second, workloads[1].pid, 3);
+	workload_free(&workloads[0]);
+	workload_free(&workloads[1]);
 	observe_free(&first);
 	observe_free(&second);
 }
@@ -165,7 +168,6 @@ static void fork_in_program(void)
 {
 	struct observation observation = {0};
 	struct workload workload;
-	struct tree tree;
 	int status;
 	pid_t child;
 
@@ -179,9 +181,7 @@ static void fork_in_program(void)
 		       (const char *const[]){"live_worker", "create", "all", NULL});
 	workload_wait(&workload);
 	observe_stop(&observation);
-	tree_of(&observation, workload.pid, &tree);
-	EXPECT_EQUAL("events after the child's close", tree.count, 25);
-	tree_free(&tree);
+	expect_tree(&observation, workload.pid, 25);
 	workload_free(&workload);
 	observe_free(&observation);
 }
