@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static bool wants_color(const struct settings *settings, bool terminal)
 {
@@ -43,8 +44,12 @@ static void append_begin(struct buffer *buffer, void *param)
 /* The first event may come before procobsrv_start() has returned: who is first, begins. */
 static void begin_once(struct reporter *reporter, struct buffer *buffer)
 {
+	struct procobsrv_statistics statistics = {0};
+
 	if (reporter->begun)
 		return;
+	procobsrv_statistics(reporter->monitor, &statistics, sizeof(statistics));
+	reporter->seq = statistics.resumed_after;
 	append_begin(buffer, reporter);
 	reporter->begun = true;
 }
@@ -137,9 +142,28 @@ void reporter_announce(const struct procobsrv *monitor)
 		fprintf(stderr, "watching (%s)...\n", procobsrv_backend(monitor));
 }
 
+/*
+ * Begins, if no event has done so. This thread must not wait for a reader of the output, since it
+ * is the one that takes signals: who holds the lock for long writes, and so has begun.
+ */
+static void begin_soon(struct reporter *reporter)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	while (!reporter->begun) {
+		struct buffer *buffer = output_try_begin(&reporter->output);
+
+		if (buffer) {
+			begin_once(reporter, buffer);
+			output_end_later(&reporter->output);
+			return;
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
 int reporter_start(struct reporter *reporter)
 {
-	struct buffer *buffer;
 	int error;
 
 	reporter->begin_ns = os_wall_ns();
@@ -149,13 +173,7 @@ int reporter_start(struct reporter *reporter)
 		return STATUS_FAILED;
 	}
 	reporter_announce(reporter->monitor);
-	/* This thread must not wait for a reader of the output, since it is the one that takes
-	 * signals. If another has the lock, it writes: it has begun. */
-	buffer = output_try_begin(&reporter->output);
-	if (buffer) {
-		begin_once(reporter, buffer);
-		output_end_later(&reporter->output);
-	}
+	begin_soon(reporter);
 	return STATUS_FINE;
 }
 
@@ -171,7 +189,8 @@ bool reporter_ended(struct reporter *reporter)
 
 static void append_end(struct reporter *reporter, const struct procobsrv_statistics *statistics)
 {
-	uint64_t settled = statistics->observed - statistics->pending;
+	uint64_t settled =
+	    statistics->resumed_after + statistics->observed - statistics->pending;
 	struct buffer *buffer;
 
 	if (reporter->format != PROCOBSRV_FORMAT_JSON)

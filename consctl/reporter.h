@@ -17,7 +17,7 @@ struct reporter {
 	struct procobsrv *monitor;
 	struct os_event *done; /* set when nothing more shall be reported */
 	int64_t begin_ns;
-	bool begun;
+	_Atomic bool begun;
 	bool full; /* takes no more events */
 	uint64_t seq;
 	uint64_t written;
