@@ -75,8 +75,9 @@ static pid_t make_fork(const struct truth_child *child, bool hold)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		while (hold)
-			pause();
+		if (hold)
+			for (;;)
+				pause();
 		if (child->signal != 0)
 			kill(getpid(), child->signal);
 		_exit(child->code);
@@ -91,7 +92,7 @@ static pid_t make_vfork_exec(const char *program, char *const *argv)
 
 	if (pid == 0) {
 		execve(program, argv, no_environment);
-		exec_error = errno;
+		exec_error = errno; /* NOLINT(clang-analyzer-unix.Vfork): what it is for */
 		_exit(127);
 	}
 	if (pid > 0 && exec_error != 0) {
