@@ -148,7 +148,7 @@ static __always_inline void exit_fill(struct record_exit *exit,
 		times.user_ns += task->utime;
 		times.system_ns += task->stime;
 	}
-	times.cpu_ns += unaccounted_time(observation->sequence, task);
+	times.cpu_ns += unaccounted_time(observation, task);
 	if ((uint32_t)signal->nr_threads > known)
 		exit->threads_unread = add_other_threads(&times, task);
 	exit->signal = status & 0x7f;

@@ -30,8 +30,11 @@ struct observer_configuration {
 struct observer_sequence {
 	uint64_t number; /* the last one given */
 	uint32_t lost[RECORD_LOST_KINDS];
-	uint64_t clock_beginning; /* of the event that counts the scheduler's clock: clock.bpf.h */
-	uint64_t reserved[4];
+	/* The counter of the scheduler's clock: clock.bpf.h */
+	uint64_t clock_beginning;
+	uint64_t clock_counter; /* as it was read last, at this time of the boot clock */
+	uint64_t clock_read_ns;
+	uint64_t reserved[2];
 };
 
 enum observer_flag {
