@@ -270,6 +270,10 @@ static void leaves_nothing(void)
 		       "a running monitor holds %u programs and %u links", objects.program_count,
 		       objects.link_count);
 		EXPECT(kernel_objects_gone(&objects), "something stays in the kernel");
+		/* A thread that has been joined is listed for a moment more. */
+		for (int tries = 0; tries < 1000 && count_entries("/proc/self/task") > threads;
+		     tries++)
+			live_sleep_ms(1);
 		EXPECT_EQUAL("threads", count_entries("/proc/self/task"), threads);
 		EXPECT_EQUAL("mappings of the kernel's maps", count_mappings(), 0);
 		if (round == 1)
