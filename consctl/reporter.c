@@ -189,8 +189,7 @@ bool reporter_ended(struct reporter *reporter)
 
 static void append_end(struct reporter *reporter, const struct procobsrv_statistics *statistics)
 {
-	uint64_t settled =
-	    statistics->resumed_after + statistics->observed - statistics->pending;
+	uint64_t settled = statistics->resumed_after + statistics->observed - statistics->pending;
 	struct buffer *buffer;
 
 	if (reporter->format != PROCOBSRV_FORMAT_JSON)

@@ -210,7 +210,8 @@ struct procobsrv_event {
 	enum procobsrv_kind kind;
 	uint32_t flags; /* enum procobsrv_event_flag */
 	/*
-	 * Numbers the observed events of this run from 1, in order, before any filter. existing and
+	 * Numbers the observed events of this run from 1 (of the resident observer from its
+	 * installation), in order, before any filter: existing and
 	 * synthetic events have no number of their own: they bear the last one.
 	 */
 	uint64_t seq;
@@ -299,6 +300,9 @@ struct procobsrv_statistics {
 	uint64_t spill_used;  /* bytes on disk */
 	uint64_t spill_total; /* bytes ever written to disk */
 	uint64_t wakeups;     /* times that the reader of the kernel's buffer woke */
+	/* Reading the resident observer: the seq of the last event before this run; in none of the
+	 * above. Else 0. */
+	uint64_t resumed_after;
 };
 
 struct procobsrv; /* a monitor */

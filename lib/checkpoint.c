@@ -32,7 +32,7 @@ struct file_header {
 
 enum block_kind {
 	BLOCK_TABLE = 1,   /* RECORD_EXISTING, back to back */
-	BLOCK_NUMBERS = 2, /* struct gaps_sequence by cpu, and before them gaps.skipped */
+	BLOCK_NUMBERS = 2, /* struct numbers, and struct gaps_sequence by cpu */
 	BLOCK_RECORDS = 3, /* struct entry and record, back to back */
 };
 
@@ -41,6 +41,13 @@ struct block_header {
 	uint32_t kind;
 	uint32_t size;	   /* of the payload, a multiple of 8 */
 	uint32_t checksum; /* of the payload */
+};
+
+struct numbers {
+	uint64_t skipped[RECORD_LOST_KINDS];
+	uint64_t read;
+	uint64_t told;
+	uint64_t adopt;
 };
 
 struct entry {
@@ -149,8 +156,15 @@ static int write_table(struct checkpoint *checkpoint, struct table_file *file,
 static int write_numbers(struct checkpoint *checkpoint, struct table_file *file,
 			 const struct gaps *gaps)
 {
+	struct numbers numbers = {
+	    .read = gaps->read,
+	    .told = gaps->told,
+	    .adopt = gaps->adopt,
+	};
+
+	memcpy(numbers.skipped, gaps->skipped, sizeof numbers.skipped);
 	begin_block(checkpoint);
-	buffer_append(&checkpoint->block, gaps->skipped, sizeof gaps->skipped);
+	buffer_append(&checkpoint->block, &numbers, sizeof numbers);
 	if (gaps->count)
 		buffer_append(&checkpoint->block, gaps->sequences,
 			      gaps->count * sizeof *gaps->sequences);
@@ -171,10 +185,7 @@ static int write_header(struct table_file *file, uint64_t stream)
 		memcpy(header.boot, boot, sizeof boot);
 	header.checksum = checksum_add(0, &header, sizeof header);
 	int error = os_file_write(file->file, 0, &header, sizeof header);
-	if (error)
-		return file_error(error, file);
-	file->size = sizeof header;
-	return 0;
+	return error ? file_error(error, file) : 0;
 }
 
 static int begin_file(struct checkpoint *checkpoint, struct table_file *file,
@@ -185,9 +196,11 @@ static int begin_file(struct checkpoint *checkpoint, struct table_file *file,
 	if (error)
 		return error;
 	file->position = position;
-	if (!(error = write_header(file, stream)) &&
-	    !(error = write_table(checkpoint, file, dispatch)))
-		error = write_numbers(checkpoint, file, &dispatch->gaps);
+	file->size = sizeof(struct file_header);
+	/* The header last: without it the file is none, should we be killed before it is whole. */
+	if (!(error = write_table(checkpoint, file, dispatch)) &&
+	    !(error = write_numbers(checkpoint, file, &dispatch->gaps)))
+		error = write_header(file, stream);
 	file->table_size = file->size;
 	if (error) {
 		os_file_close(file->file, true);
@@ -298,21 +311,25 @@ static int load_table(const struct buffer *block, struct dispatch *dispatch)
 
 static int load_numbers(const struct buffer *block, struct gaps *gaps)
 {
+	struct numbers numbers;
 	size_t left = block->size;
 
-	if (left < sizeof gaps->skipped || (left - sizeof gaps->skipped) % sizeof *gaps->sequences)
+	if (left < sizeof numbers || (left - sizeof numbers) % sizeof *gaps->sequences)
 		return PROCOBSRV_ERROR_CORRUPT;
-	left -= sizeof gaps->skipped;
+	left -= sizeof numbers;
+	memcpy(&numbers, block->data, sizeof numbers);
 	gaps_free(gaps);
-	memcpy(gaps->skipped, block->data, sizeof gaps->skipped);
+	memcpy(gaps->skipped, numbers.skipped, sizeof gaps->skipped);
+	gaps->read = numbers.read;
+	gaps->told = numbers.told;
+	gaps->adopt = numbers.adopt != 0;
 	if (!left)
 		return 0;
 	gaps->sequences = malloc(left);
 	if (!gaps->sequences)
 		return PROCOBSRV_ERROR_MEMORY;
-	memcpy(gaps->sequences, block->data + sizeof gaps->skipped, left);
+	memcpy(gaps->sequences, block->data + sizeof numbers, left);
 	gaps->count = left / sizeof *gaps->sequences;
-	gaps_count_read(gaps);
 	return 0;
 }
 
@@ -382,26 +399,28 @@ static bool read_header(struct os_file *file, uint64_t stream, struct file_heade
 struct search {
 	uint64_t stream;
 	uint64_t position;
+	bool only_look; /* somebody may be writing it; nothing is removed */
 	struct table_file best;
 	bool found;
 };
 
-/* Keeps the one that begins latest, but not beyond the position; removes the others. */
+/* Keeps the one that begins latest, but not beyond the position. */
 static int consider(const char *path, void *param)
 {
 	struct search *search = param;
 	struct file_header header;
 	struct os_file *file;
+	bool remove = !search->only_look;
 
-	if (os_file_adopt(path, &file))
+	if (search->only_look ? os_file_open(path, &file) : os_file_adopt(path, &file))
 		return 0; /* somebody's who lives */
 	if (!read_header(file, search->stream, &header) || header.position > search->position ||
 	    (search->found && header.position < search->best.position)) {
-		os_file_close(file, true);
+		os_file_close(file, remove);
 		return 0;
 	}
 	if (search->found)
-		os_file_close(search->best.file, true);
+		os_file_close(search->best.file, remove);
 	search->best = (struct table_file){.file = file, .position = header.position};
 	search->found = true;
 	return 0;
@@ -425,4 +444,59 @@ int checkpoint_load(struct checkpoint *checkpoint, struct dispatch *dispatch, ui
 	/* It stays until checkpoint_begin() has made a new one. */
 	checkpoint->current = search.best;
 	return error;
+}
+
+/* ---- looking ---- */
+
+/* Lends the records of a block from `position` on. */
+static int lend_block(const struct buffer *block, uint64_t stream, uint64_t position,
+		      source_on_batch on_batch, void *param)
+{
+	size_t most = block->size / sizeof(struct entry), count = 0;
+	struct source_record *records = calloc(most + 1, sizeof *records);
+
+	if (!records)
+		return PROCOBSRV_ERROR_MEMORY;
+	for (size_t offset = 0; block->size - offset > sizeof(struct entry);) {
+		struct entry entry;
+		memcpy(&entry, block->data + offset, sizeof entry);
+		offset += sizeof entry;
+		if (entry.size > block->size - offset)
+			break;
+		if (entry.position >= position)
+			records[count++] = (struct source_record){block->data + offset, entry.size,
+								  entry.position};
+		offset += (entry.size + 7) & ~(size_t)7;
+	}
+	struct source_batch batch = {.stream = stream, .records = records, .count = count};
+	if (count) {
+		batch.resume = records[count - 1].position + 1;
+		on_batch(&batch, param);
+	}
+	free(records);
+	return 0;
+}
+
+int checkpoint_lend(const char *directory, uint64_t stream, uint64_t position,
+		    source_on_batch on_batch, void *param)
+{
+	struct search search = {.stream = stream, .position = position, .only_look = true};
+	struct checkpoint looker = {.stream = stream};
+	enum block_kind kind = 0;
+	int error = os_directory_visit(directory, FILE_PREFIX, consider, &search);
+
+	if (error)
+		return error;
+	if (!search.found)
+		return error_set(PROCOBSRV_ERROR_NOT_FOUND, "no checkpoint of this observer in %s",
+				 directory);
+	search.best.size = sizeof(struct file_header);
+	while (!error && !(error = read_block(&looker, &search.best, &kind)))
+		if (kind == BLOCK_RECORDS)
+			error = lend_block(&looker.block, stream, position, on_batch, param);
+	if (error && error != PROCOBSRV_ERROR_ENDED)
+		error_set(error, "the checkpoint %s is damaged", os_file_path(search.best.file));
+	os_file_close(search.best.file, false);
+	buffer_free(&looker.block);
+	return error == PROCOBSRV_ERROR_ENDED ? 0 : error;
 }

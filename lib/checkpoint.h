@@ -31,6 +31,14 @@ void checkpoint_destroy(struct checkpoint *checkpoint);
 int checkpoint_load(struct checkpoint *checkpoint, struct dispatch *dispatch, uint64_t stream,
 		    uint64_t position);
 
+/*
+ * Lends the records that were dealt with, from `position` on and in order, to whoever only wants to
+ * look, also while another process writes the file: the last may be missing then. Errors:
+ * NOT_FOUND, CORRUPT, MEMORY, and those of the directory.
+ */
+int checkpoint_lend(const char *directory, uint64_t stream, uint64_t position,
+		    source_on_batch on_batch, void *param);
+
 /* Begins anew with the table as it is, at the position up to which records were dealt with. */
 int checkpoint_begin(struct checkpoint *checkpoint, const struct dispatch *dispatch,
 		     uint64_t stream, uint64_t position);

@@ -34,7 +34,7 @@ static void fill(struct procobsrv *monitor, struct procobsrv_statistics *out)
 		return; /* never started: all zero */
 	/* What has been dealt with is read before what was observed, so that pending is not
 	 * negative. */
-	uint64_t seq = atomic_load(&counters->seq);
+	uint64_t seq = atomic_load(&counters->seq) - monitor->baseline_number;
 	out->delivered = atomic_load(&counters->delivered);
 	out->filtered = atomic_load(&counters->filtered);
 	out->lost = atomic_load(&counters->lost);
@@ -59,6 +59,7 @@ static void fill(struct procobsrv *monitor, struct procobsrv_statistics *out)
 	out->spill_used = queue.spill_used;
 	out->spill_total = queue.spill_total;
 	out->wakeups = source.wakeups;
+	out->resumed_after = monitor->baseline_number;
 }
 
 int procobsrv_statistics(struct procobsrv *monitor, struct procobsrv_statistics *statistics,

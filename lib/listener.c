@@ -223,8 +223,16 @@ static void *run(void *param)
 	publish_drained(monitor);
 	/* Whoever takes may still ask the source for counters, or give room back. */
 	wait_for_taker(monitor);
-	close_source(monitor);
+	/* The user of a resident observer may still say what is safe. */
+	if (!monitor->options.source.resident)
+		close_source(monitor);
 	return NULL;
+}
+
+void listener_close(struct procobsrv *monitor)
+{
+	if (monitor->source)
+		close_source(monitor);
 }
 
 int listener_start(struct procobsrv *monitor)

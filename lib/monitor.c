@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor.h"
 
+#include "reader.h"
 #include "resident.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@ static void deliver_to_handler(struct event *event, void *param)
 {
 	struct procobsrv *monitor = param;
 
-	monitor->last_delivered = event->resume;
+	monitor->last_delivered = monitor->dispatch.resume;
 	monitor->options.handler.on_event(&event->public, monitor->options.handler.param);
 	procobsrv_event_unref(&event->public);
 }
@@ -21,6 +22,7 @@ static void deliver_to_list(struct event *event, void *param)
 {
 	struct procobsrv *monitor = param;
 
+	monitor->last_delivered = monitor->dispatch.resume;
 	if (monitor->ready_last)
 		monitor->ready_last->next = event;
 	else
@@ -89,6 +91,7 @@ static void join(struct procobsrv *monitor)
 	if (monitor->listener_runs)
 		pthread_join(monitor->listener, NULL);
 	monitor->listener_runs = false;
+	listener_close(monitor);
 }
 
 /* What a run needs besides its threads. */
@@ -98,7 +101,10 @@ static void clear_run(struct procobsrv *monitor)
 	monitor->current = NULL;
 	taker_clear(monitor);
 	if (monitor->queue) {
-		queue_destroy(monitor->queue);
+		if (reader_leaves_files(monitor))
+			queue_leave(monitor->queue);
+		else
+			queue_destroy(monitor->queue);
 		dispatch_free(&monitor->dispatch);
 	}
 	monitor->queue = NULL;
@@ -201,12 +207,20 @@ static int prepare_dispatch(struct procobsrv *monitor)
 	return 0;
 }
 
+static const char *spill_directory(const struct procobsrv *monitor)
+{
+	if (monitor->options.spill_directory || !monitor->options.source.resident)
+		return monitor->options.spill_directory;
+	return resident_spill_directory();
+}
+
 static int prepare_run(struct procobsrv *monitor)
 {
 	const struct queue_options queue_options = {
 	    .memory_size = monitor->options.queue_size,
 	    .spill = !(monitor->options.flags & PROCOBSRV_NO_SPILL),
-	    .spill_directory = monitor->options.spill_directory,
+	    .spill_directory = spill_directory(monitor),
+	    .spill_keep = monitor->options.source.resident,
 	    .spill_size = monitor->options.spill_size,
 	    .readable = monitor->readable,
 	};

@@ -71,8 +71,9 @@ struct procobsrv {
 	struct source *source;			  /* NULL: not open */
 	struct source_statistics last_statistics; /* of the source, when it was closed */
 	uint64_t acknowledged;	       /* reading the resident observer: before this all is safe */
-	uint64_t last_delivered;       /* resume of the last event handed over; the taker's */
+	uint64_t last_delivered;       /* position after the last event made; the taker's */
 	struct checkpoint *checkpoint; /* the taker's; NULL: none */
+	_Atomic bool checkpointed;     /* what was dealt with is in the checkpoint */
 	uint64_t baseline_number;      /* sum of the kernel's numbers when this run began */
 
 	pthread_t listener;
@@ -98,6 +99,8 @@ struct procobsrv {
 
 /* listener.c */
 int listener_start(struct procobsrv *monitor); /* opens the source; its error, explained */
+/* After the thread was joined: closes the source, if that is open still. */
+void listener_close(struct procobsrv *monitor);
 
 /* taker.c */
 #define TAKER_IDLE_MS 500

@@ -266,22 +266,30 @@ static void free_list(struct segment *segment)
  * there. For the same reason the child leaves conditions alone (their destruction waits for
  * waiters), and files are the parent's.
  */
-void queue_destroy(struct queue *queue)
+static void destroy(struct queue *queue, bool remove_files)
 {
-	bool ours;
+	bool ours = queue->process == os_process_id();
 
-	if (!queue)
-		return;
-	ours = queue->process == os_process_id();
 	free_list(queue->front);
 	free_list(queue->unused);
 	free(queue->tail);
 	free(queue->broken);
-	spill_destroy(queue->spill, ours);
+	spill_destroy(queue->spill, ours && remove_files);
 	if (ours) {
 		pthread_cond_destroy(&queue->positioned);
 		pthread_cond_destroy(&queue->taker);
 		pthread_mutex_destroy(&queue->lock);
 	}
 	free(queue);
+}
+
+void queue_destroy(struct queue *queue)
+{
+	if (queue)
+		destroy(queue, true);
+}
+
+void queue_leave(struct queue *queue)
+{
+	destroy(queue, false);
 }

@@ -54,6 +54,9 @@ int queue_create(const struct queue_options *options, struct queue **queue);
 /* NULL is allowed. Removes the disk segments. */
 void queue_destroy(struct queue *queue);
 
+/* The same, but leaves the disk segments as a process leaves them that is killed (spill_keep). */
+void queue_leave(struct queue *queue);
+
 /* Copies a batch in; never blocks for the taker. Listener thread. */
 void queue_append(struct queue *queue, const struct source_batch *batch);
 

@@ -7,10 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How long a user may take to make safe what was delivered before more of a spilled queue is taken.
- */
-#define ACKNOWLEDGE_WAIT_NS 1000000000u
-
 static void drop(struct event *event, void *param)
 {
 	(void)param;
@@ -18,12 +14,13 @@ static void drop(struct event *event, void *param)
 }
 
 /* What was dealt with by the last reader is not this one's to count. */
-static void forget_counters(struct procobsrv *monitor)
+static void forget_counters(struct procobsrv *monitor, uint64_t accounted)
 {
 	struct dispatch *dispatch = &monitor->dispatch;
 
-	monitor->baseline_number = gaps_accounted(&dispatch->gaps);
-	atomic_store(&dispatch->counters.seq, 0);
+	/* Its numbers go on, so that what is read again has the same. */
+	monitor->baseline_number = accounted;
+	atomic_store(&dispatch->counters.seq, accounted);
 	atomic_store(&dispatch->counters.filtered, 0);
 	atomic_store(&dispatch->counters.delivered, 0);
 	atomic_store(&dispatch->counters.lost, 0);
@@ -45,6 +42,18 @@ static int start_afresh(struct dispatch *dispatch, uint64_t read)
 	return process_table_init(&dispatch->table);
 }
 
+static uint64_t sum_lost(const struct source_statistics *statistics)
+{
+	uint64_t sum = 0;
+
+	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++) {
+		sum += statistics->skipped[kind];
+		for (size_t cpu = 0; cpu < statistics->sequence_count; cpu++)
+			sum += statistics->sequences[cpu].lost[kind];
+	}
+	return sum;
+}
+
 int reader_take_over(struct procobsrv *monitor)
 {
 	struct dispatch *dispatch = &monitor->dispatch;
@@ -61,13 +70,14 @@ int reader_take_over(struct procobsrv *monitor)
 	monitor->acknowledged = statistics.acknowledged;
 	dispatch->kinds = 0;
 	dispatch->deliver = drop;
-	error =
-	    checkpoint_load(monitor->checkpoint, dispatch, statistics.stream, statistics.released);
+	error = checkpoint_load(monitor->checkpoint, dispatch, statistics.stream,
+				statistics.acknowledged);
 	dispatch->kinds = kinds;
 	dispatch->deliver = deliver;
 	if (error && start_afresh(dispatch, statistics.read))
 		error = error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the process table");
-	forget_counters(monitor);
+	forget_counters(monitor, dispatch->gaps.adopt ? statistics.read + sum_lost(&statistics)
+						      : gaps_accounted(&dispatch->gaps));
 	return error;
 }
 
@@ -76,14 +86,21 @@ int reader_begin(struct procobsrv *monitor, uint64_t position)
 	struct source_statistics statistics;
 	int error = monitor->operations->statistics(monitor->source, &statistics);
 
-	return error ? error
-		     : checkpoint_begin(monitor->checkpoint, &monitor->dispatch, statistics.stream,
-					position);
+	if (!error)
+		error = checkpoint_begin(monitor->checkpoint, &monitor->dispatch, statistics.stream,
+					 position);
+	/* Without a checkpoint, first events that were taken before their time. */
+	if (!error && monitor->held.count)
+		error = checkpoint_append(monitor->checkpoint, monitor->held.records,
+					  monitor->held.count, 0);
+	atomic_store(&monitor->checkpointed, !error);
+	return error;
 }
 
 /* Without a checkpoint the next reader only has to take a snapshot: no reason to stop this one. */
 static void give_up_checkpoint(struct procobsrv *monitor)
 {
+	atomic_store(&monitor->checkpointed, false);
 	checkpoint_destroy(monitor->checkpoint);
 	monitor->checkpoint = NULL;
 }
@@ -109,41 +126,26 @@ static void acknowledge(struct procobsrv *monitor, uint64_t position, uint64_t r
 	pthread_mutex_unlock(&monitor->lock);
 }
 
-/*
- * While the queue is on disk its files go as they are taken, so that there what was delivered must
- * be safe before more is taken. In memory the ring still has it.
- */
-static void wait_for_acknowledgement(struct procobsrv *monitor, uint64_t position)
+static uint64_t acknowledged_by_now(struct procobsrv *monitor)
 {
-	struct queue_statistics queued;
-	uint64_t deadline = os_boot_ns() + ACKNOWLEDGE_WAIT_NS;
-
-	queue_statistics(monitor->queue, &queued);
-	if (!queued.spill_used)
-		return;
 	pthread_mutex_lock(&monitor->lock);
-	while (monitor->acknowledged < position && !monitor_discards(monitor)) {
-		uint64_t now = os_boot_ns();
-		if (now >= deadline)
-			break;
-		os_condition_wait(&monitor->changed, &monitor->lock, deadline - now);
-	}
+	uint64_t acknowledged = monitor->acknowledged;
 	pthread_mutex_unlock(&monitor->lock);
+	return acknowledged;
 }
 
 void reader_after_batch(struct procobsrv *monitor, const struct queue_batch *batch)
 {
-	uint64_t dealt_with = assembly_oldest(&monitor->dispatch.assembly, batch->resume);
+	bool waits = monitor->options.flags & PROCOBSRV_ACKNOWLEDGE;
 
-	if (monitor->options.flags & PROCOBSRV_ACKNOWLEDGE)
-		wait_for_acknowledgement(monitor, monitor->last_delivered);
-	else
-		acknowledge(monitor, dealt_with, monitor->dispatch.gaps.read);
-	pthread_mutex_lock(&monitor->lock);
-	uint64_t acknowledged = monitor->acknowledged;
-	pthread_mutex_unlock(&monitor->lock);
+	/* Within a record that came in pieces there is no place to go on from. */
+	if (assembly_oldest(&monitor->dispatch.assembly, batch->resume) != batch->resume)
+		return;
+	/* What was filtered needs nobody's word, once all before it is safe. */
+	if (!waits || acknowledged_by_now(monitor) >= monitor->last_delivered)
+		acknowledge(monitor, batch->resume, monitor->dispatch.gaps.read);
 	if (monitor->checkpoint && checkpoint_advance(monitor->checkpoint, &monitor->dispatch,
-						      batch->resume, acknowledged))
+						      batch->resume, acknowledged_by_now(monitor)))
 		give_up_checkpoint(monitor);
 }
 
@@ -157,6 +159,31 @@ static void note(struct procobsrv *monitor, const char *text)
 		 text);
 }
 
+struct leftovers {
+	struct queue *queue;
+	uint64_t from; /* records before it are safe, or queued */
+	uint64_t to;   /* the ring has these */
+	bool any;
+};
+
+static void queue_leftovers(const struct source_batch *lent, void *param)
+{
+	struct leftovers *leftovers = param;
+	struct source_batch batch = *lent;
+
+	while (batch.count && batch.records[batch.count - 1].position >= leftovers->to)
+		batch.resume = batch.records[--batch.count].position;
+	if (!batch.count)
+		return;
+	queue_append(leftovers->queue, &batch);
+	leftovers->from = batch.records[batch.count - 1].position + 1;
+	leftovers->any = true;
+}
+
+/*
+ * It gave room back in the ring for what it had on disk: in the checkpoint, if it was dealt with,
+ * else in the files of its queue.
+ */
 void reader_replay_leftovers(struct procobsrv *monitor, const char *directory)
 {
 	struct source_statistics statistics;
@@ -164,28 +191,32 @@ void reader_replay_leftovers(struct procobsrv *monitor, const char *directory)
 	struct source_batch batch;
 	char boot[37] = "";
 	uint64_t kept;
-	bool any = false;
 
 	os_boot_id(boot);
 	if (monitor->operations->statistics(monitor->source, &statistics))
 		return;
-	int error =
-	    spill_replay_open(directory, boot, statistics.stream, statistics.acknowledged, &replay);
+	struct leftovers leftovers = {monitor->queue, statistics.acknowledged, statistics.released,
+				      false};
+	int error = 0;
+	if (leftovers.from < leftovers.to)
+		error = checkpoint_lend(resident_directory(), statistics.stream, leftovers.from,
+					queue_leftovers, &leftovers);
+	if (error && error != PROCOBSRV_ERROR_NOT_FOUND)
+		note(monitor, procobsrv_explain());
+	error = spill_replay_open(directory, boot, statistics.stream, leftovers.from, &replay);
 	if (error) {
 		if (error != PROCOBSRV_ERROR_NOT_FOUND)
 			note(monitor, procobsrv_explain());
 		return;
 	}
-	while (!(error = spill_replay_next(replay, &batch))) {
-		queue_append(monitor->queue, &batch);
-		any = true;
-	}
+	while (!(error = spill_replay_next(replay, &batch)))
+		queue_leftovers(&batch, &leftovers);
 	if (error != PROCOBSRV_ERROR_ENDED)
 		note(monitor, procobsrv_explain());
 	if (spill_replay_damage(replay))
 		note(monitor, spill_replay_damage(replay));
 	/* The files are needed until what was queued is on disk again under our own name. */
-	spill_replay_close(replay, !any || !queue_persist(monitor->queue, &kept));
+	spill_replay_close(replay, !leftovers.any || !queue_persist(monitor->queue, &kept));
 }
 
 void reader_make_room(struct procobsrv *monitor)
@@ -198,12 +229,22 @@ void reader_make_room(struct procobsrv *monitor)
 		return;
 	if (statistics.produced - statistics.released < statistics.ring_size / 2)
 		return;
+	/* What was dealt with and is not safe yet lies in the checkpoint, or only in the ring. */
+	if (!atomic_load(&monitor->checkpointed))
+		return;
 	if (!queue_persist(monitor->queue, &position))
 		monitor->operations->release(monitor->source, position);
 }
 
+bool reader_leaves_files(const struct procobsrv *monitor)
+{
+	return monitor->options.source.resident &&
+	       monitor->acknowledged < monitor->last_statistics.released;
+}
+
 void reader_end(struct procobsrv *monitor)
 {
+	atomic_store(&monitor->checkpointed, false);
 	checkpoint_destroy(monitor->checkpoint);
 	monitor->checkpoint = NULL;
 }

@@ -131,6 +131,12 @@ static bool matches(const struct dispatch *dispatch, const struct event *event)
 	return !dispatch->filter || filter_match(dispatch->filter, &event->public);
 }
 
+/* Within a record that comes in pieces there is none: the next event's place will do. */
+static uint64_t place_to_go_on(const struct dispatch *dispatch, uint64_t position)
+{
+	return assembly_oldest(&dispatch->assembly, position) == position ? position : 0;
+}
+
 int report_record(struct dispatch *dispatch, enum procobsrv_kind kind,
 		  const struct record_view *view, const struct procobsrv_process *process,
 		  bool in_tree)
@@ -169,7 +175,7 @@ int report_record(struct dispatch *dispatch, enum procobsrv_kind kind,
 		return 0;
 	}
 	count(&counters->delivered, 1);
-	event->resume = assembly_oldest(&dispatch->assembly, dispatch->resume);
+	event->resume = place_to_go_on(dispatch, dispatch->resume);
 	event->read = dispatch->gaps.read;
 	dispatch->deliver(event, dispatch->param);
 	return 0;
@@ -221,7 +227,7 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 	event_set_cursor(event, dispatch->stream, dispatch->position,
 			 flags & PROCOBSRV_EVENT_SYNTHETIC ? 'r' : 'x', public->boot_ns);
 	/* The record that it came with may still be dealt with. */
-	event->resume = dispatch->position;
+	event->resume = place_to_go_on(dispatch, dispatch->position);
 	event->read = read_before(dispatch);
 	if (matches(dispatch, event))
 		dispatch->deliver(event, dispatch->param);
@@ -308,7 +314,7 @@ bool report_lost(struct dispatch *dispatch, const struct record_gap *gap)
 				 gaps_accounted(&dispatch->gaps));
 	else
 		event_set_cursor(event, dispatch->stream, dispatch->position, 'l', gap->stage);
-	event->resume = dispatch->position;
+	event->resume = place_to_go_on(dispatch, dispatch->position);
 	event->read = read_before(dispatch);
 	if (dispatch->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
 		dispatch->deliver(event, dispatch->param);

@@ -82,6 +82,11 @@ static int bpf_open(const struct source_options *options, struct source **opened
 				 &source->observer.state->reader_waiting);
 	if (error)
 		goto failed_observer;
+	/* What is safe needs not be read again, if the last reader died before it gave it back. */
+	if (options->resident) {
+		ring_reader_release(&source->reader, source->observer.state->acknowledged);
+		source->reader.position = ring_reader_released(&source->reader);
+	}
 	source->snapshot = (struct task_snapshot_options){
 	    .program = source->observer.snapshot_program,
 	    .max_args = options->max_args ? options->max_args : UINT64_MAX,
