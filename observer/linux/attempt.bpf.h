@@ -60,8 +60,9 @@ static long attempt_step_callback(uint32_t index, struct strings *strings)
 #endif
 
 /*
- * This hook does not get the task, and bpf_get_current_task_btf() came with 5.11 (3ca1032ab7ab).
- * Before it the body says who, no more; the rest is known from the process's start.
+ * This hook does not get the task, and bpf_get_current_task_btf() came with 5.11 ("bpf: Implement
+ * get_current_task_btf"). Before it the body says who, no more; the rest is known from the
+ * process's start.
  */
 #ifdef PROCOBSRV_LEGACY
 static __always_inline void attempt_fixed(struct attempt_record *record, long result)

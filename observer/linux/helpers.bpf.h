@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Kernel threads are not processes; usermode helpers (core_pattern, modprobe) are. Until 5.19
- * (343f4c49f243) a helper is a kernel thread until its exec, which may fail: the few that are on
- * their way are noted, so that their exit is told as their start was.
+ * ("fork: Explicitly set PF_KTHREAD") a helper is a kernel thread until its exec, which may fail:
+ * the few that are on their way are noted, so that their exit is told as their start was.
  */
 #ifndef PROCOBSRV_OBSERVER_LINUX_HELPERS_BPF_H
 #define PROCOBSRV_OBSERVER_LINUX_HELPERS_BPF_H

@@ -91,7 +91,7 @@ union shortname_store {
 	unsigned char string[40];
 };
 
-/* d_iname was renamed in 6.15. */
+/* d_iname has been renamed since 6.12; 6.18 has it so. */
 struct dentry___shortname {
 	union shortname_store d_shortname;
 };

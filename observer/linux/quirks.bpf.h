@@ -9,13 +9,13 @@
 #include <bpf/bpf_helpers.h>
 
 /*
- * Loops. bpf_loop() came with 5.17 (e6f2dd0f8067). Before it loops are unrolled by the verifier,
- * which gives up at a million instructions: fewer rounds.
+ * Loops. bpf_loop() came with 5.17 ("bpf: Add bpf_loop helper"). Before it the
+ * verifier walks every round, and gives up at a million instructions: fewer rounds.
  *
- * Atomics that return what was there came with 5.12 (5ffa25502b5a); a verifier before it refuses
- * even the sight of one. Before it a plain increment does: until 6.18 programs of tracepoints run
- * with preemption off, so that a cpu's counters have one writer at a time. Later kernels may
- * preempt them, and have the atomics.
+ * Atomics that return what was there came with 5.12 ("bpf: Add instructions for atomic_[cmp]xchg");
+ * a verifier before it refuses even the sight of one. Before it a plain increment does: until 6.18
+ * programs of tracepoints run with preemption off, so that a cpu's counters have one writer at a
+ * time. Later kernels may preempt them, and have the atomics.
  */
 #ifdef PROCOBSRV_LEGACY
 #define MAX_PATH_COMPONENTS 80 /* mounts that are crossed count too: 64 and some of them */
@@ -23,7 +23,9 @@
 #define MAX_THREADS_READ    64
 #else
 #define MAX_PATH_COMPONENTS 2200 /* more than fit into the bytes that are taken of a path */
-#define MAX_LARGE_CHUNKS    192	 /* 6 MiB: the most that exec takes since 4.13 (da029c11e6b1) */
+/* 6 MiB: the most that exec takes since 4.13 ("exec: Limit arg stack to at most 75% of _STK_LIM")
+ */
+#define MAX_LARGE_CHUNKS    192
 #define MAX_THREADS_READ    4096
 #endif
 
@@ -49,9 +51,9 @@ static __always_inline uint32_t exchange(uint32_t *place, uint32_t value)
 }
 
 /*
- * sched_process_exit tells whether the last thread of the group exits since 6.16 (0e9e5d5eb9a9 and
- * its neighbour), as a third argument. Without it every thread that finds signal->live at 0 may
- * think so, and two can that exit at once.
+ * sched_process_exit tells whether the last thread of the group exits since 6.16 ("exit: move and
+ * extend sched_process_exit() tracepoint"), as a third argument. Without it every thread that finds
+ * signal->live at 0 may think so, and two can that exit at once.
  */
 typedef void (*btf_trace_sched_process_exit___group_dead)(void *, struct task_struct *, bool);
 
