@@ -111,6 +111,9 @@ static void taken_over(struct ledger *ledger)
 	       "line %llu: another reader went on after the one that began in line %llu and has no "
 	       "end line",
 	       NUMBER(ledger->line), NUMBER(run->begin_line));
+	/* What it was writing when it was cut off is not missing: the other wrote it again. */
+	if (ledger->torn && ledger->torn == ledger->line - 1)
+		ledger->faults--;
 	if (!run->holes)
 		return;
 	ledger->faults++;
@@ -314,6 +317,7 @@ void ledger_add(struct ledger *ledger, const char *line, size_t size)
 	if (!ledger_read_line(line, size, &read)) {
 		ledger->faults++;
 		ledger->foreign++;
+		ledger->torn = ledger->line;
 		report(ledger, "line %llu: is no line of ProcObsrv, or was cut off",
 		       NUMBER(ledger->line));
 		return;
@@ -353,6 +357,7 @@ void ledger_file(struct ledger *ledger, const char *path)
 {
 	ledger->path = path;
 	ledger->line = 0;
+	ledger->torn = 0;
 }
 
 void ledger_end(struct ledger *ledger)

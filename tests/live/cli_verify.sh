@@ -116,6 +116,8 @@ check 'another reader went on: says so' out 'line 8: another reader went on'
 verify 0 'another reader went on, without repeats'
 { echo "$begin"; events 1 6; end 6 6 6 0 0; resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/file"
 verify 0 'another reader went on after a clean end'
+{ echo "$begin"; events 1 6; event 7 | head -c 30; echo; resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/file"
+verify 0 'another reader went on after half a line'
 { echo "$begin"; events 1 6; resumed 8; events 9 9; end 9 1 1 0 0; } >"$work/file"
 verify 3 'another reader went on later'
 check 'another reader went on later: names the hole' out 'missing: seq 7 to 8'
