@@ -8,93 +8,40 @@
 #include "joined.h"
 #include "observe.h"
 #include "resident.h"
+#include "storms.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STORMS_MAX 40
-
-/* Storms one after the other, each with its truth, until the test has seen enough. */
-struct storms {
-	unsigned processes; /* of each */
-	const char *mode;
-	const char *arguments; /* bytes */
-	struct workload workload;
-	bool running;
-	size_t count;
-	const char *truths[STORMS_MAX];
-};
-
-static void storms_begin(struct storms *storms)
+/* Until a few events wait: those of consctl status itself, and of whatever else runs here. */
+static void wait_until_read(void)
 {
-	const char *truth = live_path("truth-%zu", storms->count);
-	char number[16];
-
-	EXPECT(storms->count < STORMS_MAX, "more than %d storms", STORMS_MAX);
-	snprintf(number, sizeof(number), "%u", storms->processes);
-	workload_start(&storms->workload, live_program("storm"),
-		       (const char *const[]){"storm", "-n", number, "-j", "2", "-m", storms->mode,
-					     "-t", truth, "-s", "101", "-a",
-					     storms->arguments ? storms->arguments : "0", NULL});
-	storms->truths[storms->count++] = truth;
-	storms->running = true;
-}
-
-static void storms_wait(struct storms *storms)
-{
-	workload_wait(&storms->workload);
-	workload_expect_code(&storms->workload, 0);
-	workload_free(&storms->workload);
-	storms->running = false;
-}
-
-/* Sees to it that one blows. */
-static void storms_keep_up(struct storms *storms)
-{
-	siginfo_t info = {0};
-
-	if (storms->running &&
-	    !waitid(P_PID, (id_t)storms->workload.pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
-	    info.si_pid)
-		storms_wait(storms);
-	if (!storms->running)
-		storms_begin(storms);
-}
-
-/* Every process of every storm was told once, and nothing was lost. */
-static void storms_compare(const struct storms *storms, struct joined *joined)
-{
-	printf("# %zu storms of %u, %zu lines, %zu readers, %zu lines cut off, %zu repeats\n",
-	       storms->count, storms->processes, joined->lines, joined->begun, joined->torn,
-	       joined->repeats);
-	fflush(stdout);
-	EXPECT(!joined->lost, "%" PRIu64 " are lost; first: %s", joined->lost, joined->first_lost);
-	for (size_t i = 0; i < storms->count; i++) {
-		const char *why =
-		    ground_compare(joined->ground, storms->truths[i], (uint32_t)getpid(), NULL);
-		EXPECT(!why, "storm %zu: %s", i, why);
+	for (int tries = 0; tries < 600; tries++) {
+		live_sleep_ms(100);
+		if (resident_number("pending") < 200)
+			return;
 	}
-	EXPECT_EQUAL("exits without exe or argv", joined->nameless, 0);
-	EXPECT_EQUAL("synthetic events", joined->synthetic, 0);
+	live_fail(__FILE__, __LINE__, "the reader does not come to the end");
 }
 
 /* A reader that reads until all is read, and ends well. */
 static void read_the_rest(struct console *reader, const char *const *argv)
 {
-	uint64_t pending = 1;
 	int status;
 
 	console_restart(reader, argv);
 	console_wait_watching(reader);
-	for (int tries = 0; pending > 200 && tries < 600; tries++) {
-		live_sleep_ms(100);
-		pending = resident_number("pending");
-	}
+	wait_until_read();
 	status = console_end(reader, SIGTERM);
 	EXPECT(status == 0, "the last reader ended with wait status %#x: %s", (unsigned)status,
 	       console_errors(reader));
@@ -129,7 +76,7 @@ static void killed_readers(void)
 {
 	const char *path = live_path("events.json");
 	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
-	struct storms storms = {.processes = 20000, .mode = "vfork-exec"};
+	struct storms storms = {.processes = 20000};
 	struct console reader;
 	struct joined joined;
 
@@ -156,7 +103,164 @@ static void killed_readers(void)
 	resident_finish();
 }
 
+/* A reader that is stopped, not dead: the ring holds what happens. */
+static void stopped_reader(void)
+{
+	const char *path = live_path("events.json");
+	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
+	struct storms storms = {.processes = live_setting("PROCOBSRV_LIVE_STORM_COUNT", 200000) / 5,
+				.arguments = "64"};
+	struct console reader;
+	struct joined joined;
+	uint64_t size, used;
+
+	resident_begin(NULL);
+	console_start(&reader, "reader", argv);
+	console_wait_watching(&reader);
+	storms_begin(&storms);
+	live_sleep_ms(200);
+	EXPECT(!kill(reader.pid, SIGSTOP), "kill: %s", strerror(errno));
+	live_sleep_ms(5000);
+	size = resident_number("ring_size");
+	used = resident_number("ring_used");
+	EXPECT(!kill(reader.pid, SIGCONT), "kill: %s", strerror(errno));
+	storms_wait(&storms);
+	printf("# stopped for 5 s: %" PRIu64 " of %" PRIu64 " bytes of the ring used\n", used,
+	       size);
+	EXPECT(used > 1 << 20, "the ring held but %" PRIu64 " bytes: no test of it", used);
+	wait_until_read();
+	EXPECT(console_end(&reader, SIGTERM) == 0, "the reader did not end well: %s",
+	       console_errors(&reader));
+	joined_init(&joined);
+	joined_read(&joined, path);
+	storms_compare(&storms, &joined);
+	expect_verified(path);
+	joined_free(&joined);
+	resident_finish();
+}
+
+/* What reads consctl's output, and takes its time; the file has all that came. */
+struct slow_pipe {
+	int from;
+	FILE *to;
+	_Atomic bool hurry;
+	pthread_t thread;
+};
+
+static void *copy_slowly(void *param)
+{
+	struct slow_pipe *pipe = param;
+	static char bytes[32768];
+	ssize_t got;
+
+	while ((got = read(pipe->from, bytes, sizeof(bytes))) > 0) {
+		EXPECT(fwrite(bytes, 1, (size_t)got, pipe->to) == (size_t)got, "fwrite: %s",
+		       strerror(errno));
+		if (!pipe->hurry)
+			live_sleep_ms(25);
+	}
+	/* Half a line, should the writer have been killed in it. */
+	putc('\n', pipe->to);
+	return NULL;
+}
+
+static pid_t start_piped(struct slow_pipe *slow, const char *path)
+{
+	const char *program = live_program("consctl");
+	int ends[2];
+	pid_t pid;
+
+	slow->hurry = false;
+	slow->to = fopen(path, "ae");
+	EXPECT(slow->to && !pipe2(ends, O_CLOEXEC), "pipe: %s", strerror(errno));
+	slow->from = ends[0];
+	pid = fork();
+	EXPECT(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(ends[1], STDOUT_FILENO);
+		execl(program, "consctl", "watch", "--resume", "-j", "--queue-size", "256K",
+		      (char *)NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	EXPECT(!pthread_create(&slow->thread, NULL, copy_slowly, slow), "no thread");
+	return pid;
+}
+
+/* The rest of what is in the pipe comes fast. */
+static void end_piped(struct slow_pipe *slow, pid_t pid, int number)
+{
+	int status;
+
+	EXPECT(!kill(pid, number), "kill: %s", strerror(errno));
+	slow->hurry = true;
+	EXPECT(waitpid(pid, &status, 0) == pid, "waitpid: %s", strerror(errno));
+	EXPECT(number == SIGKILL ? WIFSIGNALED(status) : status == 0,
+	       "the reader ended with wait status %#x", (unsigned)status);
+	pthread_join(slow->thread, NULL);
+	close(slow->from);
+	EXPECT(!fclose(slow->to), "fclose: %s", strerror(errno));
+}
+
+static uint64_t bytes_on_disk(void)
+{
+	DIR *directory = opendir(RESIDENT_SPILL);
+	const struct dirent *entry;
+	struct stat status;
+	uint64_t sum = 0;
+
+	EXPECT(directory, RESIDENT_SPILL ": %s", strerror(errno));
+	while ((entry = readdir(directory)))
+		if (entry->d_name[0] != '.' &&
+		    !fstatat(dirfd(directory), entry->d_name, &status, 0))
+			sum += (uint64_t)status.st_size;
+	closedir(directory);
+	return sum;
+}
+
+/* A reader whose output is slow: its queue goes to disk, and it is killed like that. */
+static void slow_reader(void)
+{
+	const char *path = live_path("events.json");
+	struct storms storms = {.processes = 12000, .rate = 3000};
+	struct slow_pipe slow;
+	struct joined joined;
+	uint64_t on_disk = 0;
+
+	resident_begin((const char *const[]){"--buffer-size", "4M", NULL});
+	storms_begin(&storms);
+	for (int reader = 0; reader < 4; reader++) {
+		pid_t pid = start_piped(&slow, path);
+
+		live_sleep_ms(1500);
+		if (bytes_on_disk() > on_disk)
+			on_disk = bytes_on_disk();
+		end_piped(&slow, pid, SIGKILL);
+		json_decref(resident_ask());
+	}
+	storms_wait(&storms);
+	printf("# on disk: %" PRIu64 " bytes, pending: %" PRIu64 "\n", on_disk,
+	       resident_number("pending"));
+	EXPECT(on_disk, "nothing went to disk");
+	{
+		pid_t pid = start_piped(&slow, path);
+
+		slow.hurry = true;
+		wait_until_read();
+		end_piped(&slow, pid, SIGTERM);
+	}
+	EXPECT(bytes_on_disk() == 0, "%" PRIu64 " bytes stay on disk", bytes_on_disk());
+	joined_init(&joined);
+	joined_read(&joined, path);
+	storms_compare(&storms, &joined);
+	joined_free(&joined);
+	resident_finish();
+}
+
 const struct live_test resident_tests[] = {
     {"killed_readers", killed_readers, 600},
+    {"stopped_reader", stopped_reader, 300},
+    {"slow_reader", slow_reader, 300},
     {NULL, NULL, 0},
 };
