@@ -6,7 +6,6 @@
 #include "platform.h"
 
 #include <locale.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,29 +78,6 @@ static const struct verb verbs[] = {
      verify_options, OPERANDS_FILES, STATUS_USAGE, verify_run},
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
-
-void complain(const char *format, ...)
-{
-	char text[4096];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	/* Names of files and arguments must not steer the terminal. An expression's error has
-	 * lines of its own. */
-	for (char *character = text; *character; character++)
-		if (((unsigned char)*character < ' ' && *character != '\n') || *character == 0x7f)
-			*character = '?';
-	fprintf(stderr, "consctl: %s\n", text);
-}
-
-void complain_library(int error)
-{
-	const char *explanation = procobsrv_explain();
-
-	complain("%s", *explanation ? explanation : procobsrv_strerror(error));
-}
 
 static int print_help(void)
 {

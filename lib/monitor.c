@@ -18,23 +18,6 @@ static void deliver_to_handler(struct event *event, void *param)
 	procobsrv_event_unref(&event->public);
 }
 
-static void deliver_to_list(struct event *event, void *param)
-{
-	struct procobsrv *monitor = param;
-
-	monitor->last_delivered = monitor->dispatch.resume;
-	if (monitor->ready_last)
-		monitor->ready_last->next = event;
-	else
-		monitor->ready_first = event;
-	monitor->ready_last = event;
-}
-
-static bool has_handler(const struct procobsrv *monitor)
-{
-	return monitor->options.handler.on_event != NULL;
-}
-
 static bool in_handler(const struct procobsrv *monitor)
 {
 	return taker_dispatching() == monitor;
@@ -57,7 +40,7 @@ int procobsrv_open(const struct procobsrv_options *options, struct procobsrv **o
 	const char *match = monitor->options.match;
 	if (match && (error = filter_compile(match, &monitor->filter)))
 		goto free_options;
-	if (!has_handler(monitor) && !(monitor->readable = os_event_create())) {
+	if (!monitor_has_handler(monitor) && !(monitor->readable = os_event_create())) {
 		error = error_set(PROCOBSRV_ERROR_SYSTEM, "cannot create a descriptor to poll: the "
 							  "limit of open files may be reached");
 		goto free_filter;
@@ -149,30 +132,6 @@ int procobsrv_close(struct procobsrv *monitor)
 
 /* ---- start and stop ---- */
 
-static enum monitor_state state_of(struct procobsrv *monitor)
-{
-	pthread_mutex_lock(&monitor->lock);
-	enum monitor_state state = monitor->state;
-	pthread_mutex_unlock(&monitor->lock);
-	return state;
-}
-
-/* Sets the pollable descriptor to what the next call would find. */
-static void set_readable(struct procobsrv *monitor, bool ended)
-{
-	struct queue_statistics queued;
-
-	if (!monitor->ready_first && !ended && !taker_has_prepared(monitor)) {
-		os_event_clear(monitor->readable);
-		/* Looked at after clearing, so that what comes in between is not overlooked. */
-		queue_statistics(monitor->queue, &queued);
-		enum monitor_state state = state_of(monitor);
-		if (!queued.waiting && state == MONITOR_RUNNING)
-			return;
-	}
-	os_event_set(monitor->readable);
-}
-
 static int check_may_start(struct procobsrv *monitor)
 {
 	if (monitor->owner != os_process_id())
@@ -184,7 +143,7 @@ static int check_may_start(struct procobsrv *monitor)
 	pthread_mutex_lock(&monitor->lock);
 	enum monitor_state state = monitor->state;
 	pthread_mutex_unlock(&monitor->lock);
-	bool given_up = state == MONITOR_STOPPING && !has_handler(monitor);
+	bool given_up = state == MONITOR_STOPPING && !monitor_has_handler(monitor);
 	if (state != MONITOR_IDLE && state != MONITOR_ENDED && !given_up)
 		return error_set(PROCOBSRV_ERROR_STATE, "the monitor runs already");
 	return 0;
@@ -202,7 +161,7 @@ static int prepare_dispatch(struct procobsrv *monitor)
 	dispatch->kernel_threads = monitor->options.source.kernel_threads;
 	dispatch->env_names = (const char *const *)monitor->options.env;
 	dispatch->root_pid = monitor->options.source.root_pid;
-	dispatch->deliver = has_handler(monitor) ? deliver_to_handler : deliver_to_list;
+	dispatch->deliver = monitor_has_handler(monitor) ? deliver_to_handler : fetch_deliver;
 	dispatch->param = monitor;
 	return 0;
 }
@@ -246,7 +205,7 @@ static int prepare_run(struct procobsrv *monitor)
 
 static int start_dispatcher(struct procobsrv *monitor)
 {
-	if (!has_handler(monitor))
+	if (!monitor_has_handler(monitor))
 		return 0;
 
 	int error = os_thread_start(&monitor->dispatcher, "procobsrv-event", taker_run, monitor);
@@ -273,7 +232,7 @@ int procobsrv_start(struct procobsrv *monitor)
 	if ((error = start_dispatcher(monitor)))
 		goto fail;
 	if (monitor->readable)
-		set_readable(monitor, false);
+		fetch_set_readable(monitor, false);
 	return 0;
 
 fail:;
@@ -285,23 +244,6 @@ fail:;
 	monitor->state = MONITOR_IDLE;
 	error_restore(explanation);
 	return error;
-}
-
-void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
-{
-	pthread_mutex_lock(&monitor->lock);
-	if (mode == PROCOBSRV_STOP_DISCARD)
-		atomic_store(&monitor->discard, true);
-	if (monitor->state == MONITOR_RUNNING)
-		monitor->state = MONITOR_STOPPING;
-	if (monitor->source)
-		monitor->operations->wake(monitor->source);
-	pthread_mutex_unlock(&monitor->lock);
-	if (mode == PROCOBSRV_STOP_DISCARD && monitor->queue) {
-		queue_wake(monitor->queue);
-		if (monitor->readable)
-			os_event_set(monitor->readable);
-	}
 }
 
 /* With procobsrv_next(): until all that can be fetched is in the queue. */
@@ -317,7 +259,7 @@ int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 {
 	if (mode != PROCOBSRV_STOP_DRAIN && mode != PROCOBSRV_STOP_DISCARD)
 		return error_set(PROCOBSRV_ERROR_ARGUMENT, "procobsrv_stop: no mode %d", mode);
-	enum monitor_state state = state_of(monitor);
+	enum monitor_state state = monitor_state(monitor);
 	bool stopped = atomic_exchange(&monitor->stop_called, true);
 	if (state == MONITOR_IDLE || (state == MONITOR_ENDED && stopped))
 		return error_set(PROCOBSRV_ERROR_STATE, "the monitor does not run");
@@ -326,7 +268,7 @@ int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 	monitor_request_stop(monitor, mode);
 	if (in_handler(monitor))
 		return 0;
-	if (has_handler(monitor))
+	if (monitor_has_handler(monitor))
 		return procobsrv_wait(monitor, -1);
 	wait_until_drained(monitor);
 	return 0;
@@ -352,75 +294,4 @@ int procobsrv_wait(struct procobsrv *monitor, int timeout_ms)
 	}
 	pthread_mutex_unlock(&monitor->lock);
 	return error ? error_set(error, "the monitor has not ended yet") : 0;
-}
-
-/* ---- fetching ---- */
-
-static struct event *pop_ready(struct procobsrv *monitor)
-{
-	struct event *event = monitor->ready_first;
-
-	if (!event)
-		return NULL;
-	monitor->ready_first = event->next;
-	if (!monitor->ready_first)
-		monitor->ready_last = NULL;
-	event->next = NULL;
-	return event;
-}
-
-static int fetch(struct procobsrv *monitor, int timeout_ms)
-{
-	uint64_t now = os_boot_ns();
-	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000;
-
-	for (;;) {
-		uint64_t left_ms = deadline > now ? (deadline - now + 999999) / 1000000 : 0;
-		int wait_ms = left_ms < TAKER_IDLE_MS ? (int)left_ms : TAKER_IDLE_MS;
-		int error = taker_step(monitor, wait_ms);
-
-		if (monitor->ready_first)
-			return 0;
-		if (error == PROCOBSRV_ERROR_ENDED) {
-			monitor_request_stop(monitor, PROCOBSRV_STOP_DISCARD);
-			taker_finish(monitor);
-			return error;
-		}
-		if (error && error != PROCOBSRV_ERROR_TIMEOUT)
-			return error;
-		now = os_boot_ns();
-		if (error == PROCOBSRV_ERROR_TIMEOUT && now >= deadline)
-			return error;
-	}
-}
-
-int procobsrv_next(struct procobsrv *monitor, int timeout_ms, const struct procobsrv_event **event)
-{
-	if (has_handler(monitor))
-		return error_set(PROCOBSRV_ERROR_STATE,
-				 "this monitor hands its events to a handler");
-	enum monitor_state state = state_of(monitor);
-	if (state == MONITOR_IDLE)
-		return error_set(PROCOBSRV_ERROR_STATE, "the monitor was not started");
-
-	procobsrv_event_unref(monitor->current ? &monitor->current->public : NULL);
-	monitor->current = NULL;
-	int error = 0;
-	if (!monitor->ready_first)
-		error = state == MONITOR_ENDED ? PROCOBSRV_ERROR_ENDED : fetch(monitor, timeout_ms);
-	if (!error)
-		monitor->current = pop_ready(monitor);
-	set_readable(monitor, error == PROCOBSRV_ERROR_ENDED);
-	if (error)
-		return error_set(error, "%s", procobsrv_strerror(error));
-	*event = &monitor->current->public;
-	return 0;
-}
-
-intptr_t procobsrv_descriptor(const struct procobsrv *monitor)
-{
-	if (!monitor->readable)
-		return error_set(PROCOBSRV_ERROR_STATE,
-				 "this monitor hands its events to a handler");
-	return os_event_handle(monitor->readable);
 }

@@ -6,6 +6,8 @@
  *	listener.c	the thread that owns the source
  *	taker.c		one step of taking: dispatch, idle checks, resync
  *	monitor.c	the public calls: open, start, stop, wait, close
+ *	fetch.c		the public calls to fetch events: next, descriptor
+ *	monitor_state.c	what all of them share
  *	inquiry.c	the public calls that only look: statistics, find, visit
  *	reader.c	what reading the resident observer needs besides
  */
@@ -120,12 +122,22 @@ const struct procobsrv *taker_dispatching(void);
 /* Tells everyone that nothing more will be delivered. */
 void taker_finish(struct procobsrv *monitor);
 
-/* monitor.c */
+/* monitor_state.c */
+enum monitor_state monitor_state(struct procobsrv *monitor);
+static inline bool monitor_has_handler(const struct procobsrv *monitor)
+{
+	return monitor->options.handler.on_event != NULL;
+}
 static inline bool monitor_discards(struct procobsrv *monitor)
 {
 	return atomic_load_explicit(&monitor->discard, memory_order_relaxed);
 }
 void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode);
+
+/* fetch.c */
+void fetch_deliver(struct event *event, void *param);
+/* Sets the pollable descriptor to what the next procobsrv_next() would find. */
+void fetch_set_readable(struct procobsrv *monitor, bool ended);
 
 /* options.c */
 int options_copy(const struct procobsrv_options *options, struct monitor_options *copy);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What every thread of a monitor may ask and say: its state, and that it shall end. */
+#include "monitor.h"
+
+enum monitor_state monitor_state(struct procobsrv *monitor)
+{
+	pthread_mutex_lock(&monitor->lock);
+	enum monitor_state state = monitor->state;
+	pthread_mutex_unlock(&monitor->lock);
+	return state;
+}
+
+void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
+{
+	pthread_mutex_lock(&monitor->lock);
+	if (mode == PROCOBSRV_STOP_DISCARD)
+		atomic_store(&monitor->discard, true);
+	if (monitor->state == MONITOR_RUNNING)
+		monitor->state = MONITOR_STOPPING;
+	if (monitor->source)
+		monitor->operations->wake(monitor->source);
+	pthread_mutex_unlock(&monitor->lock);
+	if (mode == PROCOBSRV_STOP_DISCARD && monitor->queue) {
+		queue_wake(monitor->queue);
+		if (monitor->readable)
+			os_event_set(monitor->readable);
+	}
+}
