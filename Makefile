@@ -10,6 +10,9 @@ SANITIZE = -Dstatic=disabled -Db_lundef=false
 FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lundef=false \
 	-Db_sanitize=address,undefined
 
+# Packages before the build, the build before the tests.
+.NOTPARALLEL:
+
 .PHONY: build run watch test bench lint fuzz sanitize install uninstall deps deps-run deps-test \
 	deps-bench deps-lint build-fuzz clean help
 
