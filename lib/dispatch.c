@@ -109,12 +109,33 @@ static bool in_tree(const struct dispatch *dispatch, const struct record_identit
 	return entry && entry->in_tree;
 }
 
+/*
+ * A program in a pid namespace of its own knows pids of that; the kernel's records have the
+ * machine's. It is in one if the process with its own pid is not it.
+ */
+static struct process_entry *find_as_seen_from_here(struct dispatch *dispatch, uint32_t pid)
+{
+	const struct process_entry *self = process_table_find(&dispatch->table, os_process_id());
+
+	if (self && !(self->process->present & PROCOBSRV_HAS_NS_PID))
+		return process_table_find(&dispatch->table, pid);
+	for (size_t i = 0; i < dispatch->table.capacity; i++) {
+		struct process_entry *entry = &dispatch->table.entries[i];
+		if (entry->pid && entry->process->present & PROCOBSRV_HAS_NS_PID &&
+		    entry->process->ns_pid == pid)
+			return entry;
+	}
+	return process_table_find(&dispatch->table, pid);
+}
+
 void dispatch_mark_root(struct dispatch *dispatch)
 {
 	pthread_mutex_lock(&dispatch->table_lock);
-	struct process_entry *entry = process_table_find(&dispatch->table, dispatch->root_pid);
-	if (entry)
+	struct process_entry *entry = find_as_seen_from_here(dispatch, dispatch->root_pid);
+	if (entry) {
+		dispatch->root_pid = entry->pid;
 		enter_tree(dispatch, entry);
+	}
 	pthread_mutex_unlock(&dispatch->table_lock);
 }
 
@@ -208,17 +229,45 @@ static int deal_with_start(struct dispatch *dispatch, const struct record_view *
 	return report_record(dispatch, PROCOBSRV_START, view, process, of_tree);
 }
 
+static void set_missing_argv(struct record_image *image, enum record_missing missing)
+{
+	image->missing &= ~((uint32_t)0xf << RECORD_MISSING_SHIFT(RECORD_STRING_ARGV));
+	image->missing |= (uint32_t)missing << RECORD_MISSING_SHIFT(RECORD_STRING_ARGV);
+}
+
+/* The image of an exec whose argv was paged out: the process may still live and tell it. */
+static struct image *ask_for_argv(struct dispatch *dispatch, const struct record_view *view)
+{
+	struct record_image fixed = *view->image;
+	struct record_view completed = *view;
+	struct buffer argv = BUFFER_EMPTY;
+
+	if (dispatch->read_argv && dispatch->read_argv(&view->body->process, &argv) &&
+	    !argv.failed) {
+		set_missing_argv(&fixed, RECORD_WHOLE);
+		completed.image = &fixed;
+		completed.strings[RECORD_STRING_ARGV] = (struct record_bytes){argv.data, argv.size};
+	}
+	struct image *image =
+	    image_create(&completed, &(struct image_chunks){0}, dispatch->env_names);
+	buffer_free(&argv);
+	return image;
+}
+
 static struct image *exec_image(struct dispatch *dispatch, const struct record_view *view)
 {
 	struct image_chunks chunks;
+	bool whole = assembly_take(&dispatch->assembly, view->header, &chunks);
 
-	if (assembly_take(&dispatch->assembly, view->header, &chunks))
+	if (record_missing(view->image, RECORD_STRING_ARGV) == RECORD_MISSING_UNREADABLE)
+		return ask_for_argv(dispatch, view);
+	if (whole)
 		return image_create(view, &chunks, dispatch->env_names);
 
 	/* A piece is lost: what is left must not pass for the whole. */
 	struct record_image cut = *view->image;
 	struct record_view shortened = *view;
-	cut.missing |= (uint32_t)RECORD_MISSING_NO_ROOM << RECORD_MISSING_SHIFT(RECORD_STRING_ARGV);
+	set_missing_argv(&cut, RECORD_MISSING_NO_ROOM);
 	shortened.image = &cut;
 	shortened.strings[RECORD_STRING_ARGV].size = 0;
 	return image_create(&shortened, &chunks, dispatch->env_names);

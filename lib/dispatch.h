@@ -45,6 +45,8 @@ struct dispatch {
 	const char *const *env_names;
 	uint32_t root_pid;
 	dispatch_deliver deliver;
+	/* struct source_operations.read_argv */
+	bool (*read_argv)(const struct record_identity *identity, struct buffer *buffer);
 	void *param;
 
 	/* State. */

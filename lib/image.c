@@ -88,8 +88,10 @@ static const char *copy_path(struct room *room, struct record_bytes bytes, bool 
 static size_t count_terminated(struct record_bytes bytes)
 {
 	size_t count = 0;
-	const char *cursor = bytes.data, *stop = bytes.data + bytes.size;
 
+	if (!bytes.size)
+		return 0;
+	const char *cursor = bytes.data, *stop = bytes.data + bytes.size;
 	while (cursor < stop) {
 		const char *nul = memchr(cursor, 0, (size_t)(stop - cursor));
 		count++;

@@ -227,6 +227,7 @@ int procobsrv_start(struct procobsrv *monitor)
 		return error;
 	if ((error = listener_start(monitor)))
 		goto fail;
+	monitor->dispatch.read_argv = monitor->operations->read_argv;
 	if ((error = taker_prepare(monitor)))
 		goto fail;
 	if ((error = start_dispatcher(monitor)))

@@ -47,6 +47,8 @@ static size_t count_arguments(const char *data, size_t size)
 {
 	size_t count = 0;
 
+	if (!size)
+		return 0;
 	for (const char *end = data + size; data < end; count++) {
 		const char *nul = memchr(data, 0, (size_t)(end - data));
 		data = nul ? nul + 1 : end;

@@ -14,6 +14,7 @@
 #define PROCOBSRV_LIB_SOURCE_H
 
 #include "../observer/record.h"
+#include "buffer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -110,6 +111,13 @@ struct source_operations {
 	 */
 	int (*snapshot)(struct source *source, source_on_record on_record, void *param,
 			uint64_t *position);
+
+	/*
+	 * Appends the argument vector of a process that still lives, for a record that could not
+	 * take it (RECORD_MISSING_UNREADABLE). False: it is gone, or cannot be read. NULL: no way
+	 * to ask.
+	 */
+	bool (*read_argv)(const struct record_identity *identity, struct buffer *buffer);
 
 	/* What is missed or costs, one sentence, or NULL. Valid until close. */
 	const char *(*limits)(struct source *source);

@@ -2,6 +2,7 @@
 /* The source "bpf": an observer in the kernel, and the reader of its ring. */
 #include "bpf_observer.h"
 #include "error.h"
+#include "proc_files.h"
 #include "reader_lock.h"
 #include "resident_linux.h"
 #include "ring_reader.h"
@@ -23,7 +24,7 @@
 #define PAUSE_LEAST_NS 250000u
 #define PAUSE_NS       1000000u
 #define PAUSE_MOST_NS  4000000u
-#define MANY_RECORDS   64u
+#define MANY_RECORDS   16u
 
 /* The number that the kernel gives to the first pid namespace (PROC_PID_INIT_INO). */
 #define FIRST_PID_NAMESPACE 0xeffffffcu
@@ -214,6 +215,11 @@ static int bpf_snapshot(struct source *source, source_on_record on_record, void 
 	return error;
 }
 
+static bool bpf_read_argv(const struct record_identity *identity, struct buffer *buffer)
+{
+	return proc_files_read_argv(identity, buffer, UINT64_MAX) == RECORD_WHOLE;
+}
+
 static const char *bpf_limits(struct source *source)
 {
 	return source->limits[0] ? source->limits : NULL;
@@ -239,6 +245,7 @@ const struct source_operations bpf_source_operations = {
     .detach = bpf_detach,
     .statistics = bpf_statistics,
     .snapshot = bpf_snapshot,
+    .read_argv = bpf_read_argv,
     .limits = bpf_limits,
     .close = bpf_close,
 };

@@ -257,6 +257,35 @@ static void arguments_with_a_lost_chunk_do_not_pass_for_whole(void **state)
 	assert_string_equal(process->missing[0].reason, "no room");
 }
 
+static bool tell_argv(const struct record_identity *identity, struct buffer *buffer)
+{
+	assert_int_equal(identity->pid, 10);
+	buffer_append(buffer, "asked\0for", 10);
+	return true;
+}
+
+static void unreadable_arguments_are_asked_for(void **state)
+{
+	struct fixture *fixture = *state;
+	struct test_record record;
+
+	for (int round = 0; round < 2; round++) {
+		record_build_exec(&fixture->observer, &record, 10, 100, 2,
+				  &(struct test_image){.exe = "e"});
+		struct record_image *image = (void *)(record.data + sizeof(struct record_header) +
+						      sizeof(struct record_body));
+		image->missing |= (uint32_t)RECORD_MISSING_UNREADABLE
+				  << RECORD_MISSING_SHIFT(RECORD_STRING_ARGV);
+		feed(fixture, &record);
+		fixture->dispatch.read_argv = tell_argv;
+	}
+	assert_null(fixture->events[0]->process->argv);
+	assert_string_equal(fixture->events[0]->process->missing[0].reason, "unreadable");
+	assert_int_equal(fixture->events[1]->process->argc, 2);
+	assert_string_equal(fixture->events[1]->process->argv[1], "for");
+	assert_int_equal(fixture->events[1]->process->missing_count, 0);
+}
+
 static void script_names_itself_and_its_interpreter(void **state)
 {
 	struct fixture *fixture = *state;
@@ -418,6 +447,7 @@ int main(void)
 	    TEST(trailing_loss_is_told_from_the_counters),
 	    TEST(long_arguments_come_in_chunks),
 	    TEST(arguments_with_a_lost_chunk_do_not_pass_for_whole),
+	    TEST(unreadable_arguments_are_asked_for),
 	    TEST(script_names_itself_and_its_interpreter),
 	    TEST(reused_pid_ends_its_former_holder),
 	    TEST(kinds_that_are_not_wanted_are_counted),
