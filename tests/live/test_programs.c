@@ -204,11 +204,13 @@ static void failed_exec_not_asked(void)
 	const char *place;
 	struct tree tree;
 	uint32_t links;
+	uint32_t programs;
 
 	make_unrunnable();
 	observe_start(&plain, NULL);
 	kernel_objects_of(getpid(), &objects);
 	links = objects.link_count;
+	programs = objects.program_count;
 	EXPECT(links >= 3, "%u links of fork, exec and exit are held, not 3", links);
 	place = kernel_objects_elsewhere(&objects);
 	EXPECT(!place, "a program runs at %s though failed execs were not asked for", place);
@@ -223,6 +225,8 @@ static void failed_exec_not_asked(void)
 	kernel_objects_of(getpid(), &objects);
 	EXPECT(objects.link_count > links && kernel_objects_elsewhere(&objects),
 	       "asked for failed execs, and no further program is attached");
+	EXPECT(objects.program_count > programs,
+	       "%u programs are loaded with the request as without", programs);
 	observe_stop(&asked);
 	tree_free(&tree);
 	workload_free(&workload);
