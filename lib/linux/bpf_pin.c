@@ -106,6 +106,11 @@ static int open_pin(const char *directory, const char *name, bool optional, int 
 	*descriptor = bpf_obj_get(path);
 	if (*descriptor >= 0 || (optional && errno == ENOENT))
 		return 0;
+	if (errno == ENOENT)
+		return error_set(PROCOBSRV_ERROR_CORRUPT,
+				 "%s is missing: the resident observer is damaged; remove it with "
+				 "\"consctl uninstall\" and install it again",
+				 path);
 	return error_set_errno(errno, "cannot open the resident observer's %s", path);
 }
 
@@ -149,6 +154,23 @@ static int map_state(struct bpf_observer *observer)
 	return check_layout(observer->state);
 }
 
+/* A program whose link is gone is not called any more: nothing else would tell. */
+static int check_links(const char *directory, const struct observer_state *state)
+{
+	for (int index = 0; index < RECORD_LOST_KINDS; index++) {
+		char name[NAME_SIZE + 8];
+		int link = -1;
+		if (!(state->record_kinds & 1u << (index + 1)))
+			continue;
+		snprintf(name, sizeof name, "%s_link", bpf_observer_program_names[index]);
+		int error = open_pin(directory, name, false, &link);
+		if (error)
+			return error;
+		close(link);
+	}
+	return 0;
+}
+
 int bpf_observer_open_pinned(const char *directory, struct bpf_observer *observer)
 {
 	int error;
@@ -166,7 +188,7 @@ int bpf_observer_open_pinned(const char *directory, struct bpf_observer *observe
 		if ((error = open_pin(directory, bpf_observer_program_names[index], true,
 				      &observer->programs[index])))
 			goto failed;
-	if (!(error = map_state(observer)))
+	if (!(error = map_state(observer)) && !(error = check_links(directory, observer->state)))
 		return 0;
 failed:
 	bpf_observer_close(observer, false);

@@ -17,6 +17,16 @@
 #define OBSERVE_EXISTING PROCOBSRV_KIND_BIT(PROCOBSRV_EXISTING)
 #define OBSERVE_FAILED	 PROCOBSRV_KIND_BIT(PROCOBSRV_EXEC_FAILED)
 
+/* The code that a call of the library returns; if it failed, it explains why. */
+#define EXPECT_ERROR(call, code)                                                                   \
+	do {                                                                                       \
+		int error_ = (int)(call);                                                          \
+		EXPECT(error_ == (code), "%s: %s (%d) instead of %s", #call,                       \
+		       procobsrv_strerror(error_), error_, procobsrv_strerror(code));              \
+		if (code)                                                                          \
+			EXPECT(procobsrv_explain()[0], "%s: no explanation", #call);               \
+	} while (0)
+
 struct observation {
 	struct procobsrv *monitor;
 	struct procobsrv_statistics statistics; /* after observe_stop() */

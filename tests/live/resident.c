@@ -56,6 +56,8 @@ static void take_turn(void)
 {
 	static int lock = -1;
 
+	if (lock >= 0)
+		return;
 	lock = open("/tmp/procobsrv-live-resident.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	EXPECT(lock >= 0 && !flock(lock, LOCK_EX), "lock of the resident tests: %s",
 	       strerror(errno));
@@ -117,6 +119,14 @@ static void objects_of_pins(struct kernel_objects *objects)
 		close(descriptors[--count]);
 }
 
+void resident_expect_gone(void)
+{
+	expect_gone(RESIDENT_PINS);
+	expect_gone(RESIDENT_RUN);
+	expect_gone(RESIDENT_SPILL);
+	live_state->resident = false;
+}
+
 void resident_finish(void)
 {
 	struct kernel_objects objects = {0};
@@ -129,10 +139,7 @@ void resident_finish(void)
 	       objects.map_count, objects.link_count);
 	status = CONSCTL(NULL, &errors, "uninstall");
 	EXPECT(!status, "uninstall ended with status %d: %s", status, errors);
-	live_state->resident = false;
-	expect_gone(RESIDENT_PINS);
-	expect_gone(RESIDENT_RUN);
-	expect_gone(RESIDENT_SPILL);
+	resident_expect_gone();
 	EXPECT(kernel_objects_gone(&objects), "uninstall leaves something in the kernel");
 }
 

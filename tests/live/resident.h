@@ -25,6 +25,8 @@ int consctl_run(const char *const *words, const char **output, const char **erro
 void resident_begin(const char *const *words);
 /* Removes it, and holds that nothing of it is left. */
 void resident_finish(void);
+/* No file of it is left. */
+void resident_expect_gone(void);
 
 /* A descriptor of one of its pins. */
 int resident_open_pin(const char *name);

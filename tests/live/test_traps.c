@@ -35,15 +35,6 @@ static struct procobsrv *start_with(void (*on_event)(const struct procobsrv_even
 	return monitor;
 }
 
-#define EXPECT_ERROR(call, code)                                                                   \
-	do {                                                                                       \
-		int error_ = (int)(call);                                                          \
-		EXPECT(error_ == (code), "%s: %s (%d) instead of %s", #call,                       \
-		       procobsrv_strerror(error_), error_, procobsrv_strerror(code));              \
-		if (code)                                                                          \
-			EXPECT(procobsrv_explain()[0], "%s: no explanation", #call);               \
-	} while (0)
-
 struct inside {
 	struct procobsrv *_Atomic monitor; /* NULL: procobsrv_start() has not returned yet */
 	_Atomic unsigned calls;
