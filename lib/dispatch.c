@@ -54,103 +54,6 @@ void dispatch_free(struct dispatch *dispatch)
 	pthread_mutex_destroy(&dispatch->table_lock);
 }
 
-/* ---- the table, under its lock ---- */
-
-static void count_processes(struct dispatch *dispatch)
-{
-	atomic_store_explicit(&dispatch->counters.processes, dispatch->table.count,
-			      memory_order_relaxed);
-}
-
-static void enter_tree(struct dispatch *dispatch, struct process_entry *entry)
-{
-	if (entry->in_tree)
-		return;
-	entry->in_tree = true;
-	dispatch->tree_live++;
-}
-
-/* Takes over the reference. False: out of memory. */
-static bool put(struct dispatch *dispatch, const struct procobsrv_process *process, bool in_tree)
-{
-	pthread_mutex_lock(&dispatch->table_lock);
-	struct process_entry *old = process_table_find(&dispatch->table, process->pid);
-	if (old && old->in_tree && old->process->start_boot_ns != process->start_boot_ns)
-		dispatch->tree_live--;
-	struct process_entry *entry = process_table_put(&dispatch->table, process);
-	if (entry && in_tree)
-		enter_tree(dispatch, entry);
-	count_processes(dispatch);
-	pthread_mutex_unlock(&dispatch->table_lock);
-	return entry != NULL;
-}
-
-static void remove_entry(struct dispatch *dispatch, struct process_entry *entry)
-{
-	pthread_mutex_lock(&dispatch->table_lock);
-	if (entry->in_tree && --dispatch->tree_live == 0)
-		dispatch->tree_ended = true;
-	process_table_remove(&dispatch->table, entry);
-	count_processes(dispatch);
-	pthread_mutex_unlock(&dispatch->table_lock);
-}
-
-/* The dispatching thread alone changes the table, so it reads it without the lock. */
-static struct process_entry *find(const struct dispatch *dispatch,
-				  const struct record_identity *identity)
-{
-	return process_table_find_identity(&dispatch->table, identity->pid, identity->start_ns);
-}
-
-static bool in_tree(const struct dispatch *dispatch, const struct record_identity *identity)
-{
-	const struct process_entry *entry = find(dispatch, identity);
-
-	return entry && entry->in_tree;
-}
-
-/*
- * A program in a pid namespace of its own knows pids of that; the kernel's records have the
- * machine's. It is in one if the process with its own pid is not it.
- */
-static struct process_entry *find_as_seen_from_here(struct dispatch *dispatch, uint32_t pid)
-{
-	const struct process_entry *self = process_table_find(&dispatch->table, os_process_id());
-
-	if (self && !(self->process->present & PROCOBSRV_HAS_NS_PID))
-		return process_table_find(&dispatch->table, pid);
-	for (size_t i = 0; i < dispatch->table.capacity; i++) {
-		struct process_entry *entry = &dispatch->table.entries[i];
-		if (entry->pid && entry->process->present & PROCOBSRV_HAS_NS_PID &&
-		    entry->process->ns_pid == pid)
-			return entry;
-	}
-	return process_table_find(&dispatch->table, pid);
-}
-
-void dispatch_mark_root(struct dispatch *dispatch)
-{
-	pthread_mutex_lock(&dispatch->table_lock);
-	struct process_entry *entry = find_as_seen_from_here(dispatch, dispatch->root_pid);
-	if (entry) {
-		dispatch->root_pid = entry->pid;
-		enter_tree(dispatch, entry);
-	}
-	pthread_mutex_unlock(&dispatch->table_lock);
-}
-
-const struct procobsrv_process *dispatch_process(struct dispatch *dispatch,
-						 const struct record_identity *identity)
-{
-	const struct process_entry *entry = find(dispatch, identity);
-
-	if (!identity->pid)
-		return NULL;
-	if (entry)
-		return procobsrv_process_ref(entry->process);
-	return process_create_stub(&dispatch->context, identity);
-}
-
 /* ---- gaps ---- */
 
 void dispatch_gap(struct dispatch *dispatch, const struct record_gap *gap)
@@ -195,6 +98,24 @@ void dispatch_tell_unsaid(struct dispatch *dispatch)
 
 /* ---- one function for each kind of record: 0 or an errno ---- */
 
+/* Makes the process of a record and puts it into the table. Takes over the image. NULL: no memory.
+ */
+static const struct procobsrv_process *enter(struct dispatch *dispatch,
+					     const struct record_view *view, struct image *image,
+					     bool forked, bool of_tree)
+{
+	const struct procobsrv_process *process =
+	    process_create(&dispatch->context, view->body, image, forked);
+
+	image_unref(image);
+	if (!process)
+		return NULL;
+	if (dispatch_put(dispatch, procobsrv_process_ref(process), of_tree))
+		return process;
+	procobsrv_process_unref(process);
+	return NULL;
+}
+
 static int deal_with_start(struct dispatch *dispatch, const struct record_view *view)
 {
 	const struct record_identity *identity = &view->body->process;
@@ -204,9 +125,9 @@ static int deal_with_start(struct dispatch *dispatch, const struct record_view *
 	if (before && before->process->start_boot_ns != identity->start_ns)
 		dispatch_gone(dispatch, before);
 
-	const struct process_entry *creator = find(dispatch, &view->start->creator);
+	const struct process_entry *creator = dispatch_find(dispatch, &view->start->creator);
 	if (!creator)
-		creator = find(dispatch, &view->body->parent);
+		creator = dispatch_find(dispatch, &view->body->parent);
 	struct image *image =
 	    view->image ? image_create(view, &(struct image_chunks){0}, dispatch->env_names)
 			: image_ref(creator ? process_image(creator->process) : NULL);
@@ -215,17 +136,12 @@ static int deal_with_start(struct dispatch *dispatch, const struct record_view *
 
 	bool of_tree = dispatch->root_pid &&
 		       (identity->pid == dispatch->root_pid || (creator && creator->in_tree) ||
-			in_tree(dispatch, &view->body->parent) ||
+			dispatch_in_tree(dispatch, &view->body->parent) ||
 			view->start->creator.pid == dispatch->root_pid);
 	const struct procobsrv_process *process =
-	    process_create(&dispatch->context, view->body, image, !view->image);
-	image_unref(image);
+	    enter(dispatch, view, image, !view->image, of_tree);
 	if (!process)
 		return ENOMEM;
-	if (!put(dispatch, procobsrv_process_ref(process), of_tree)) {
-		procobsrv_process_unref(process);
-		return ENOMEM;
-	}
 	return report_record(dispatch, PROCOBSRV_START, view, process, of_tree);
 }
 
@@ -275,23 +191,17 @@ static struct image *exec_image(struct dispatch *dispatch, const struct record_v
 
 static int deal_with_exec(struct dispatch *dispatch, const struct record_view *view)
 {
-	const struct process_entry *entry = find(dispatch, &view->body->process);
-	bool of_tree = dispatch->root_pid &&
-		       ((entry && entry->in_tree) || in_tree(dispatch, &view->body->parent) ||
-			view->body->process.pid == dispatch->root_pid);
+	const struct process_entry *entry = dispatch_find(dispatch, &view->body->process);
+	bool of_tree = dispatch->root_pid && ((entry && entry->in_tree) ||
+					      dispatch_in_tree(dispatch, &view->body->parent) ||
+					      view->body->process.pid == dispatch->root_pid);
 	struct image *image = view->image ? exec_image(dispatch, view) : NULL;
 
 	if (view->image && !image)
 		return ENOMEM;
-	const struct procobsrv_process *process =
-	    process_create(&dispatch->context, view->body, image, false);
-	image_unref(image);
+	const struct procobsrv_process *process = enter(dispatch, view, image, false, of_tree);
 	if (!process)
 		return ENOMEM;
-	if (!put(dispatch, procobsrv_process_ref(process), of_tree)) {
-		procobsrv_process_unref(process);
-		return ENOMEM;
-	}
 	if (process->pid == dispatch->root_pid)
 		dispatch->root_execed = true;
 	return report_record(dispatch, PROCOBSRV_EXEC, view, process, of_tree);
@@ -309,7 +219,7 @@ static const struct procobsrv_process *present(struct dispatch *dispatch,
 
 static int deal_with_failed_exec(struct dispatch *dispatch, const struct record_view *view)
 {
-	const struct process_entry *entry = find(dispatch, &view->body->process);
+	const struct process_entry *entry = dispatch_find(dispatch, &view->body->process);
 	const struct procobsrv_process *process = present(dispatch, view, entry);
 
 	if (!process)
@@ -335,7 +245,7 @@ static void note_exit(struct dispatch *dispatch, const struct record_identity *i
 
 static int deal_with_exit(struct dispatch *dispatch, const struct record_view *view)
 {
-	struct process_entry *entry = find(dispatch, &view->body->process);
+	struct process_entry *entry = dispatch_find(dispatch, &view->body->process);
 	const struct procobsrv_process *process = present(dispatch, view, entry);
 	bool of_tree = dispatch->root_pid && entry && entry->in_tree;
 
@@ -344,9 +254,9 @@ static int deal_with_exit(struct dispatch *dispatch, const struct record_view *v
 	/* The event first: its parent and its tree are as they were while it lived. */
 	int error =
 	    process ? report_record(dispatch, PROCOBSRV_EXIT, view, process, of_tree) : ENOMEM;
-	entry = find(dispatch, &view->body->process);
+	entry = dispatch_find(dispatch, &view->body->process);
 	if (entry)
-		remove_entry(dispatch, entry);
+		dispatch_remove(dispatch, entry);
 	return error;
 }
 
@@ -416,8 +326,8 @@ const struct procobsrv_process *dispatch_put_existing(struct dispatch *dispatch,
 		return NULL;
 
 	bool of_tree = dispatch->root_pid && (view->body->process.pid == dispatch->root_pid ||
-					      in_tree(dispatch, &view->body->parent));
-	return put(dispatch, process, of_tree) ? process : NULL;
+					      dispatch_in_tree(dispatch, &view->body->parent));
+	return dispatch_put(dispatch, process, of_tree) ? process : NULL;
 }
 
 void dispatch_existing(struct dispatch *dispatch, const struct procobsrv_process *process)
@@ -434,5 +344,5 @@ void dispatch_synthetic(struct dispatch *dispatch, enum procobsrv_kind kind,
 void dispatch_gone(struct dispatch *dispatch, struct process_entry *entry)
 {
 	report_concluded(dispatch, PROCOBSRV_EXIT, entry->process, PROCOBSRV_EVENT_SYNTHETIC);
-	remove_entry(dispatch, entry);
+	dispatch_remove(dispatch, entry);
 }

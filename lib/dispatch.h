@@ -77,6 +77,18 @@ struct dispatch {
 int dispatch_init(struct dispatch *dispatch); /* settings are set afterwards */
 void dispatch_free(struct dispatch *dispatch);
 
+/* dispatch_table.c: for the dispatching thread. */
+
+/* NULL: not in the table. */
+struct process_entry *dispatch_find(const struct dispatch *dispatch,
+				    const struct record_identity *identity);
+bool dispatch_in_tree(const struct dispatch *dispatch, const struct record_identity *identity);
+/* Takes over the reference. False: out of memory. */
+bool dispatch_put(struct dispatch *dispatch, const struct procobsrv_process *process, bool in_tree);
+void dispatch_remove(struct dispatch *dispatch, struct process_entry *entry);
+
+/* dispatch.c */
+
 /* Deals with the next record of the stream. */
 void dispatch_record(struct dispatch *dispatch, uint64_t stream,
 		     const struct source_record *record);
