@@ -136,22 +136,21 @@ static const char *join(struct room *room, struct record_bytes first, struct rec
 	return block;
 }
 
+const struct image_flag image_flags[IMAGE_FLAG_COUNT] = {
+    {RECORD_IMAGE_SETUID, PROCOBSRV_PROCESS_SETUID},
+    {RECORD_IMAGE_SETGID, PROCOBSRV_PROCESS_SETGID},
+    {RECORD_IMAGE_SECURE, PROCOBSRV_PROCESS_SECURE},
+    {RECORD_IMAGE_MEMFD, PROCOBSRV_PROCESS_MEMFD},
+    {RECORD_IMAGE_DELETED, PROCOBSRV_PROCESS_DELETED},
+};
+
 static uint32_t process_flags(const struct record_image *image)
 {
-	static const struct {
-		uint32_t record, process;
-	} map[] = {
-	    {RECORD_IMAGE_SETUID, PROCOBSRV_PROCESS_SETUID},
-	    {RECORD_IMAGE_SETGID, PROCOBSRV_PROCESS_SETGID},
-	    {RECORD_IMAGE_SECURE, PROCOBSRV_PROCESS_SECURE},
-	    {RECORD_IMAGE_MEMFD, PROCOBSRV_PROCESS_MEMFD},
-	    {RECORD_IMAGE_DELETED, PROCOBSRV_PROCESS_DELETED},
-	};
 	uint32_t flags = 0;
 
-	for (size_t i = 0; i < sizeof map / sizeof *map; i++)
-		if (image->flags & map[i].record)
-			flags |= map[i].process;
+	for (int i = 0; i < IMAGE_FLAG_COUNT; i++)
+		if (image->flags & image_flags[i].record)
+			flags |= image_flags[i].process;
 	return flags;
 }
 

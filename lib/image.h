@@ -56,6 +56,14 @@ struct image *image_create(const struct record_view *view, const struct image_ch
 struct image *image_ref(struct image *image);
 void image_unref(struct image *image); /* NULL is allowed */
 
+/* Which flag of a record's image is which flag of a process. */
+struct image_flag {
+	uint32_t record;  /* enum record_image_flag */
+	uint32_t process; /* enum procobsrv_process_flag */
+};
+#define IMAGE_FLAG_COUNT 5
+extern const struct image_flag image_flags[IMAGE_FLAG_COUNT];
+
 /* "argv" for RECORD_STRING_ARGV, and so on; "truncated" for RECORD_MISSING_TRUNCATED. Static text.
  */
 const char *image_string_name(enum record_string string);

@@ -38,22 +38,13 @@ static void set_body(struct record_body *body, const struct procobsrv_process *p
 		body->process_flags |= RECORD_PROCESS_EXECED;
 }
 
-static uint32_t image_flags(const struct procobsrv_process *process)
+static uint32_t record_flags(const struct procobsrv_process *process)
 {
-	static const struct {
-		uint32_t process, image;
-	} map[] = {
-	    {PROCOBSRV_PROCESS_SETUID, RECORD_IMAGE_SETUID},
-	    {PROCOBSRV_PROCESS_SETGID, RECORD_IMAGE_SETGID},
-	    {PROCOBSRV_PROCESS_SECURE, RECORD_IMAGE_SECURE},
-	    {PROCOBSRV_PROCESS_MEMFD, RECORD_IMAGE_MEMFD},
-	    {PROCOBSRV_PROCESS_DELETED, RECORD_IMAGE_DELETED},
-	};
 	uint32_t flags = 0;
 
-	for (size_t i = 0; i < sizeof map / sizeof *map; i++)
-		if (process->flags & map[i].process)
-			flags |= map[i].image;
+	for (int i = 0; i < IMAGE_FLAG_COUNT; i++)
+		if (process->flags & image_flags[i].process)
+			flags |= image_flags[i].record;
 	return flags;
 }
 
@@ -78,7 +69,7 @@ static void copy_missing(struct record_image *image, const struct procobsrv_proc
 
 static void set_image(struct record_image *image, const struct procobsrv_process *process)
 {
-	image->flags = image_flags(process);
+	image->flags = record_flags(process);
 	image->exe_device = process->exe_device;
 	image->exe_inode = process->exe_inode;
 	image->mount_namespace = process->mount_namespace;
