@@ -25,7 +25,7 @@ const char *const *procobsrv_backends(void)
 	/* Filled with the same pointers by whoever comes first or again. */
 	static const char *_Atomic names[BACKENDS_MAX + 1];
 
-	for (size_t i = 0; source_backends[i] && i < BACKENDS_MAX; i++)
+	for (size_t i = 0; i < BACKENDS_MAX && source_backends[i]; i++)
 		atomic_store(&names[i], source_backends[i]->name);
 	return (const char *const *)names;
 }

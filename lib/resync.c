@@ -99,8 +99,10 @@ int resync_fill(struct resync *resync, struct dispatch *dispatch,
 	int error = 0;
 
 	resync->waiting = false;
-	if (!views || !list)
+	if (!views || !list) {
 		error = error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the process table");
+		count = 0;
+	}
 	for (size_t i = 0; !error && i < count; i++) {
 		if (views[i].body->process_flags & RECORD_PROCESS_EXITING ||
 		    contains(started, started_count, &views[i].body->process))
