@@ -266,14 +266,29 @@ void bpf_observer_clear(struct bpf_observer *observer)
 	}
 }
 
+/*
+ * Before 5.11 (97306be45fbe) what eBPF takes counts as the user's locked memory, whose limit is
+ * small. libbpf raises it, but once in a process's life. False: that is not allowed.
+ */
+static bool raise_locked_memory(void)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+
+	return !setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
 static int load(const struct source_options *options, struct bpf_observer *observer)
 {
 	uint64_t generation = (uint64_t)os_wall_ns();
 	bool legacy = false;
 	int error = bpf_observer_probe(&legacy);
 
+	if (error == PROCOBSRV_ERROR_PERMISSION && raise_locked_memory())
+		error = bpf_observer_probe(&legacy);
 	if (error)
 		return error;
+	if (legacy)
+		raise_locked_memory();
 	uint64_t ring_size = create_ring(observer, options->buffer_size);
 	if (!ring_size)
 		return PROCOBSRV_ERROR_SYSTEM;
@@ -295,8 +310,7 @@ int bpf_observer_load(const struct source_options *options, struct bpf_observer 
 
 	bpf_observer_clear(observer);
 	int error = load(options, observer);
-	/* Before 5.11 maps count as locked memory, and libbpf raises the limit for good; it is the
-	 * embedding program's, and is needed no longer. */
+	/* The limit of locked memory is the embedding program's, and is needed no longer. */
 	if (known && !getrlimit(RLIMIT_MEMLOCK, &after) && memcmp(&before, &after, sizeof before))
 		setrlimit(RLIMIT_MEMLOCK, &before);
 	if (error)
