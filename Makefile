@@ -5,6 +5,7 @@ BUILD = build
 PREFIX = /usr/local
 MESON_OPTIONS =
 FUZZ_SECONDS = 5
+KERNELS =
 
 SANITIZE = -Dstatic=disabled -Db_lundef=false
 FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lundef=false \
@@ -13,8 +14,8 @@ FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lu
 # Packages before the build, the build before the tests.
 .NOTPARALLEL:
 
-.PHONY: build run watch test bench lint fuzz sanitize install uninstall deps deps-run deps-test \
-	deps-bench deps-lint build-fuzz clean help
+.PHONY: build run watch test test-kernels bench lint fuzz sanitize install uninstall deps deps-run \
+	deps-test deps-kernels deps-bench deps-lint build-fuzz clean help
 
 build:
 	@tools/build $(BUILD) --prefix=$(PREFIX) $(MESON_OPTIONS)
@@ -34,6 +35,10 @@ watch: deps-run build
 test: deps-test build build-fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/run-tests $(BUILD):unit $(BUILD):docs $(BUILD):examples $(BUILD):live \
 		build-fuzz:fuzz
+
+# KERNELS="6.1 5.10" boots fewer of them.
+test-kernels: deps-kernels build
+	@tests/kernels/run $(BUILD) $(KERNELS)
 
 bench: deps-bench build
 	@tools/as-root bench/run $(BUILD)
@@ -60,13 +65,16 @@ install: build
 uninstall:
 	@ninja -C $(BUILD) uninstall
 
-deps: deps-run deps-test deps-bench deps-lint
+deps: deps-run deps-test deps-kernels deps-bench deps-lint
 
 deps-run:
 	@tools/install-deps run
 
 deps-test:
 	@tools/install-deps test
+
+deps-kernels:
+	@tools/install-deps kernels
 
 deps-bench:
 	@tools/install-deps bench
@@ -83,6 +91,7 @@ help:
 		'make run        build, then show processes that start and end' \
 		'make watch      build, then report processes until Ctrl-C' \
 		'make test       all tests: unit, examples, live (as root), a moment of each fuzzer' \
+		'make test-kernels  the live tests on Linux 5.10, 6.1 and 6.12, in QEMU' \
 		'make bench      figures, side by side with forkstat, bpftrace and extrace' \
 		'make lint       format, static analysis, man pages, schema, scripts' \
 		'make fuzz       a minute of each fuzzer' \
