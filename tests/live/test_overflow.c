@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Losses that are forced: a ring of 64 KiB whose reader is stopped while a storm passes. What is
+ * lost is told to the last event, by kind, and afterwards the stream tells who came, went and
+ * changed meanwhile. A second observer, with room enough, knows the truth of the whole machine.
+ */
+#include "census.h"
+#include "console.h"
+#include "resident.h"
+#include "storms.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MARKER "overflow-marker"
+
+/* What was seen between two processes that were run for that. */
+struct between {
+	bool begun;
+	bool ended;
+	uint64_t kinds[8]; /* observed ones */
+	uint64_t lost[8];  /* by kind, as lost events told */
+	uint64_t unknown;
+	uint64_t gaps;
+	struct census *census; /* NULL: not wanted */
+};
+
+static bool is_marker(const struct seen *seen, const char *which)
+{
+	return seen->kind == PROCOBSRV_EXEC && !seen->synthetic && !strcmp(seen->argv[0], MARKER) &&
+	       !strcmp(seen->argv[1], which);
+}
+
+static void feed(struct between *between, const struct seen *seen)
+{
+	if (between->census)
+		census_feed(between->census, seen);
+	if (is_marker(seen, "end"))
+		between->ended = true;
+	if (between->begun && !between->ended && seen->kind == PROCOBSRV_LOST) {
+		between->lost[PROCOBSRV_START] += seen->lost.start;
+		between->lost[PROCOBSRV_EXEC] += seen->lost.exec;
+		between->lost[PROCOBSRV_EXIT] += seen->lost.exit;
+		between->unknown += seen->lost.unknown;
+		between->gaps++;
+	} else if (between->begun && !between->ended && !seen->synthetic) {
+		between->kinds[seen->kind]++;
+	}
+	if (is_marker(seen, "begin"))
+		between->begun = true;
+}
+
+static void feed_event(const struct procobsrv_event *event, void *param)
+{
+	struct seen seen;
+
+	seen_from_event(&seen, event);
+	feed(param, &seen);
+}
+
+static void read_lines(struct between *between, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	size_t capacity = 0;
+	char *line = NULL;
+
+	EXPECT(file, "%s: %s", path, strerror(errno));
+	while (getline(&line, &capacity, file) > 0) {
+		json_t *object = json_loads(line, 0, NULL);
+		struct seen seen;
+
+		EXPECT(object && !seen_from_json(&seen, object), "not a line of events: %.200s",
+		       line);
+		if (seen.kind < SEEN_BEGIN)
+			feed(between, &seen);
+		json_decref(object);
+	}
+	free(line);
+	fclose(file);
+}
+
+static pid_t spawn(const char *const *argv)
+{
+	pid_t pid = fork();
+
+	EXPECT(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	return pid;
+}
+#define SPAWN(...) spawn((const char *const[]){__VA_ARGS__, NULL})
+
+static void end(pid_t pid)
+{
+	EXPECT(!kill(pid, SIGKILL) && waitpid(pid, NULL, 0) == pid, "process %d: %s", (int)pid,
+	       strerror(errno));
+}
+
+static void mark(const char *which)
+{
+	struct workload workload;
+
+	workload_start(&workload, "/bin/true", (const char *const[]){MARKER, which, NULL});
+	workload_wait(&workload);
+	workload_free(&workload);
+}
+
+/* Another process with the pid of one that has just ended. 0: this kernel does not let us choose.
+ */
+static pid_t take_pid(pid_t wanted)
+{
+	for (int tries = 0; tries < 1000; tries++) {
+		int file = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+		char text[16];
+		int length = snprintf(text, sizeof(text), "%d", (int)wanted - 1);
+		bool written = file >= 0 && write(file, text, (size_t)length) == length;
+		pid_t pid;
+
+		if (file >= 0)
+			close(file);
+		if (!written)
+			return 0;
+		pid = SPAWN("sleep", "5004");
+		if (pid == wanted)
+			return pid;
+		end(pid);
+	}
+	return 0;
+}
+
+/* Who lives through the gap, begins, ends or changes in it. */
+struct actors {
+	pid_t ends;
+	pid_t execs;
+	pid_t starts;
+	pid_t reused; /* 0: not here */
+};
+
+static void wait_stopped(pid_t pid)
+{
+	siginfo_t info;
+
+	EXPECT(!waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT), "waitid: %s", strerror(errno));
+}
+
+static void before_the_gap(struct actors *actors)
+{
+	actors->ends = SPAWN("sleep", "5001");
+	actors->execs = SPAWN("sh", "-c", "kill -STOP $$; exec sleep 5002");
+	actors->reused = SPAWN("sleep", "5000");
+	wait_stopped(actors->execs);
+}
+
+static void within_the_gap(struct actors *actors)
+{
+	end(actors->ends);
+	EXPECT(!kill(actors->execs, SIGCONT), "kill: %s", strerror(errno));
+	actors->starts = SPAWN("sleep", "5003");
+	end(actors->reused);
+	actors->reused = take_pid(actors->reused);
+	/* Begins and ends in it: counted, not named. */
+	mark("inside");
+	live_sleep_ms(300);
+}
+
+static void expect_concluded(const struct census *census, const struct actors *actors)
+{
+	census_expect(census, actors->ends, CENSUS_EXIT, "sleep 5001");
+	census_expect(census, actors->execs, CENSUS_EXEC, "sleep 5002");
+	census_expect(census, actors->starts, CENSUS_START | CENSUS_EXEC, "sleep 5003");
+	if (!actors->reused) {
+		printf("# a pid cannot be chosen here: its reuse is not tried\n");
+		return;
+	}
+	census_expect(census, actors->reused, CENSUS_EXIT, "sleep 5000");
+	census_expect(census, actors->reused, CENSUS_START | CENSUS_EXEC, "sleep 5004");
+}
+
+static void expect_sums(const struct between *seen, const struct between *truth)
+{
+	EXPECT(seen->begun && seen->ended && truth->begun && truth->ended,
+	       "the markers were not seen");
+	EXPECT_EQUAL("lost of unknown kind", seen->unknown, 0);
+	for (int kind = PROCOBSRV_START; kind <= PROCOBSRV_EXIT; kind++) {
+		if (kind == PROCOBSRV_EXEC_FAILED)
+			continue;
+		printf("# %s: %" PRIu64 " happened, %" PRIu64 " delivered, %" PRIu64 " lost\n",
+		       procobsrv_kind_name((enum procobsrv_kind)kind), truth->kinds[kind],
+		       seen->kinds[kind], seen->lost[kind]);
+		EXPECT_EQUAL("delivered and lost", seen->kinds[kind] + seen->lost[kind],
+			     truth->kinds[kind]);
+		EXPECT(seen->lost[kind] > 1000, "hardly anything was lost");
+	}
+	fflush(stdout);
+}
+
+static void stopped_reader(void)
+{
+	const char *path = live_path("events.json");
+	const char *const argv[] = {"consctl",
+				    "watch",
+				    "-j",
+				    "--kinds",
+				    "existing,start,exec,exit,lost",
+				    "--output",
+				    path,
+				    "--buffer-size",
+				    "64K",
+				    NULL};
+	struct between truth = {0}, seen = {.census = census_create()};
+	struct observation control = {.forget = true, .also = feed_event, .param = &truth};
+	struct storms storms = {.processes = 10000};
+	struct actors actors;
+	struct console reader;
+	const char *output;
+	int status;
+
+	observe_start(&control, NULL);
+	console_start(&reader, "reader", argv);
+	console_wait_watching(&reader);
+	before_the_gap(&actors);
+	live_sleep_ms(300);
+	mark("begin");
+	live_sleep_ms(300);
+	EXPECT(!kill(reader.pid, SIGSTOP), "kill: %s", strerror(errno));
+	storms_begin(&storms);
+	live_sleep_ms(500);
+	within_the_gap(&actors);
+	storms_wait(&storms);
+	EXPECT(!kill(reader.pid, SIGCONT), "kill: %s", strerror(errno));
+	live_sleep_ms(2500);
+	mark("end");
+	live_sleep_ms(300);
+	census_of_proc(seen.census);
+	status = console_end(&reader, SIGTERM);
+	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 3,
+	       "consctl ended with wait status %#x: %s", (unsigned)status, console_errors(&reader));
+	observe_stop(&control);
+	read_lines(&seen, path);
+	expect_sums(&seen, &truth);
+	expect_concluded(seen.census, &actors);
+	census_compare(seen.census);
+	status = CONSCTL(&output, NULL, "verify", path);
+	EXPECT_EQUAL("status of verify", status, 3);
+	EXPECT(strstr(output, " 0 missing, 0 things"), "verify finds more than losses: %s", output);
+	end(actors.execs);
+	end(actors.starts);
+	if (actors.reused)
+		end(actors.reused);
+	census_free(seen.census);
+	observe_free(&control);
+}
+
+const struct live_test overflow_tests[] = {
+    {"overflow_of_stopped_reader", stopped_reader, 120},
+    {NULL, NULL, 0},
+};
