@@ -281,6 +281,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("TAP version 13\n1..%zu\n", argc > 1 ? 1 : sizeof(scenarios) / sizeof(*scenarios));
+	fflush(stdout);
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
 		if (argc > 1 && strcmp(argv[1], scenarios[i].name) != 0)
 			continue;
