@@ -4,6 +4,7 @@
 #include "reader.h"
 #include "resident.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,8 +42,7 @@ int procobsrv_open(const struct procobsrv_options *options, struct procobsrv **o
 	if (match && (error = filter_compile(match, &monitor->filter)))
 		goto free_options;
 	if (!monitor_has_handler(monitor) && !(monitor->readable = os_event_create())) {
-		error = error_set(PROCOBSRV_ERROR_SYSTEM, "cannot create a descriptor to poll: the "
-							  "limit of open files may be reached");
+		error = error_set_errno(errno, "cannot create a descriptor to poll");
 		goto free_filter;
 	}
 	if (pthread_mutex_init(&monitor->lock, NULL) || os_condition_init(&monitor->changed)) {

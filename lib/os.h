@@ -27,7 +27,7 @@ int os_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), v
 
 /* A wake object: level-triggered, pollable. */
 struct os_event;
-struct os_event *os_event_create(void); /* NULL: no more descriptors or memory */
+struct os_event *os_event_create(void); /* NULL, and errno: no more descriptors or memory */
 void os_event_set(struct os_event *event);
 void os_event_clear(struct os_event *event);
 intptr_t os_event_handle(const struct os_event *event); /* a descriptor, or a HANDLE */
