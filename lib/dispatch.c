@@ -122,8 +122,11 @@ static int deal_with_start(struct dispatch *dispatch, const struct record_view *
 	struct process_entry *before = process_table_find(&dispatch->table, identity->pid);
 
 	/* Its pid is taken again: the exit of who had it is among the lost. */
-	if (before && before->process->start_boot_ns != identity->start_ns)
+	if (before && before->process->start_boot_ns != identity->start_ns) {
+		dispatch->concluded_ns = view->header->time_ns;
 		dispatch_gone(dispatch, before);
+		dispatch->concluded_ns = 0;
+	}
 
 	const struct process_entry *creator = dispatch_find(dispatch, &view->start->creator);
 	if (!creator)

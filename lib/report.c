@@ -212,7 +212,9 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 	struct procobsrv_event *public = &event->public;
 	public->flags = flags;
 	public->process = procobsrv_process_ref(process);
-	public->boot_ns = os_boot_ns();
+	/* What comes after it in the stream must not have happened before. */
+	uint64_t now = os_boot_ns();
+	public->boot_ns = dispatch->concluded_ns ? dispatch->concluded_ns : now;
 	public->time_ns = wall_of(dispatch, public->boot_ns);
 	public->seq = atomic_load_explicit(&counters->seq, memory_order_relaxed);
 	if (kind == PROCOBSRV_EXIT)
@@ -227,7 +229,7 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 	count(&counters->synthetic, 1);
 	/* No two of one reader are made in the same nanosecond. */
 	event_set_cursor(event, dispatch->stream, dispatch->position,
-			 flags & PROCOBSRV_EVENT_SYNTHETIC ? 'r' : 'x', public->boot_ns);
+			 flags & PROCOBSRV_EVENT_SYNTHETIC ? 'r' : 'x', now);
 	/* The record that it came with may still be dealt with. */
 	event->resume = place_to_go_on(dispatch, dispatch->position);
 	event->read = read_before(dispatch);

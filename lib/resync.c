@@ -35,6 +35,7 @@ int resync_begin(struct resync *resync, const struct source_operations *operatio
 		buffer_free(&resync->records);
 		return error;
 	}
+	resync->ended_ns = os_boot_ns();
 	resync->waiting = true;
 	return 0;
 }
@@ -224,9 +225,13 @@ void resync_conclude(struct resync *resync, struct dispatch *dispatch)
 		if (dispatch->exited_count)
 			qsort(dispatch->exited, dispatch->exited_count, sizeof *dispatch->exited,
 			      resync_compare_identities);
+		dispatch->concluded_ns = resync->ended_ns;
 		conclude_gone(dispatch, resync, running, running_count);
-		for (size_t i = 0; i < count; i++)
+		for (size_t i = 0; i < count; i++) {
+			dispatch->concluded_ns = views[i].header->time_ns;
 			conclude_running(dispatch, &views[i]);
+		}
+		dispatch->concluded_ns = 0;
 	}
 	free(running);
 	free(views);

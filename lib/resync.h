@@ -15,6 +15,7 @@
 struct resync {
 	struct buffer records; /* RECORD_EXISTING, each preceded by nothing: header.size tells */
 	uint64_t began_ns;
+	uint64_t ended_ns; /* when the list was complete */
 	uint64_t position;
 	bool waiting; /* for the stream to reach position */
 	uint64_t last_ns;

@@ -263,7 +263,70 @@ static void stopped_reader(void)
 	observe_free(&control);
 }
 
+static int count_in(const struct procobsrv_process *process, void *param)
+{
+	struct seen seen = {
+	    .kind = PROCOBSRV_EXISTING,
+	    .id = process->id,
+	    .pid = process->pid,
+	    .argc = process->argc,
+	    .argv = {process->argc > 0 ? process->argv[0] : "",
+		     process->argc > 1 ? process->argv[1] : "", ""},
+	};
+
+	census_feed(param, &seen);
+	return 0;
+}
+
+/* A queue without a disk behind it, whose handler is slow: the queue loses, the ring does not. */
+static void full_queue(void)
+{
+	struct procobsrv_options options = {
+	    .size = sizeof(options),
+	    .flags = PROCOBSRV_NO_SPILL,
+	    .queue_size = 256 << 10,
+	};
+	struct between truth = {0}, seen = {0};
+	struct observation control = {.forget = true, .also = feed_event, .param = &truth};
+	struct observation slow = {
+	    .forget = true, .may_lose = true, .sleep_us = 200, .also = feed_event, .param = &seen};
+	struct storms storms = {.processes = 10000};
+	struct census *census = census_create();
+
+	observe_start(&control, NULL);
+	observe_start(&slow, &options);
+	mark("begin");
+	live_sleep_ms(300);
+	storms_begin(&storms);
+	storms_wait(&storms);
+	/* So long does what is queued take at most, and the resync comes after. */
+	for (int tries = 0; tries < 600; tries++) {
+		struct procobsrv_statistics now;
+
+		live_sleep_ms(100);
+		EXPECT(!procobsrv_statistics(slow.monitor, &now, sizeof(now)), "statistics");
+		if (now.pending < 100 && now.resyncs)
+			break;
+	}
+	live_sleep_ms(1500);
+	mark("end");
+	live_sleep_ms(500);
+	EXPECT_ERROR(procobsrv_visit(slow.monitor, count_in, census), 0);
+	census_of_proc(census);
+	census_compare(census);
+	observe_stop(&slow);
+	observe_stop(&control);
+	expect_sums(&seen, &truth);
+	EXPECT(slow.statistics.queue_peak <= 2 * options.queue_size,
+	       "the queue took %" PRIu64 " bytes", slow.statistics.queue_peak);
+	EXPECT_EQUAL("spilled bytes", slow.statistics.spill_total, 0);
+	census_free(census);
+	observe_free(&slow);
+	observe_free(&control);
+}
+
 const struct live_test overflow_tests[] = {
     {"overflow_of_stopped_reader", stopped_reader, 120},
+    {"overflow_of_queue", full_queue, 120},
     {NULL, NULL, 0},
 };
