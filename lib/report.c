@@ -16,7 +16,8 @@ static void count(_Atomic uint64_t *counter, uint64_t more)
 
 static int64_t wall_of(const struct dispatch *dispatch, uint64_t boot_ns)
 {
-	return boot_ns ? (int64_t)boot_ns + dispatch->context.wall_offset_ns : 0;
+	/* Unsigned, as a damaged record may hold any time. */
+	return boot_ns ? (int64_t)(boot_ns + (uint64_t)dispatch->context.wall_offset_ns) : 0;
 }
 
 static void set_exit(struct event *event, const struct record_view *view,
