@@ -52,11 +52,13 @@ build-fuzz:
 fuzz: deps-test build-fuzz
 	@FUZZ_SECONDS=60 tools/run-tests build-fuzz:fuzz
 
+# Sanitizers look for mistakes, not for speed: a smaller storm will do.
 sanitize: deps-test
 	@CC=clang tools/build build-asan $(SANITIZE) -Db_sanitize=address,undefined
 	@CC=clang tools/build build-tsan $(SANITIZE) -Db_sanitize=thread
-	@tools/run-tests build-asan:unit build-asan:examples build-asan:live \
-		build-tsan:unit build-tsan:examples build-tsan:live
+	@PROCOBSRV_LIVE_STORM_COUNT=$${PROCOBSRV_LIVE_STORM_COUNT:-20000} \
+		tools/run-tests build-asan:unit build-asan:examples build-asan:live \
+			build-tsan:unit build-tsan:examples build-tsan:live
 
 install: build
 	@meson install -C $(BUILD) --no-rebuild
