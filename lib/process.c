@@ -56,7 +56,8 @@ static struct process *allocate(const struct process_context *context,
 	if (identity->start_ns) {
 		public->present |= PROCOBSRV_HAS_START;
 		public->start_boot_ns = identity->start_ns;
-		public->start_time_ns = (int64_t)identity->start_ns + context->wall_offset_ns;
+		public->start_time_ns =
+		    (int64_t)(identity->start_ns + (uint64_t)context->wall_offset_ns);
 	}
 	return process;
 }
