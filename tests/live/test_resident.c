@@ -72,11 +72,11 @@ static unsigned kills(void)
 }
 
 /* Kills at any moment, also while a reader begins. */
-static void killed_readers(void)
+static void kill_readers(unsigned processes, const char *arguments)
 {
 	const char *path = live_path("events.json");
 	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
-	struct storms storms = {.processes = 20000};
+	struct storms storms = {.processes = processes, .arguments = arguments};
 	struct console reader;
 	struct joined joined;
 
@@ -101,6 +101,17 @@ static void killed_readers(void)
 	expect_verified(path);
 	joined_free(&joined);
 	resident_finish();
+}
+
+static void killed_readers(void)
+{
+	kill_readers(20000, NULL);
+}
+
+/* Each vector comes in pieces, and a reader may be killed between two of them. */
+static void killed_long_arguments(void)
+{
+	kill_readers(300, "90000");
 }
 
 /* A reader that is stopped, not dead: the ring holds what happens. */
@@ -260,6 +271,7 @@ static void slow_reader(void)
 
 const struct live_test resident_tests[] = {
     {"killed_readers", killed_readers, 600},
+    {"killed_long_arguments", killed_long_arguments, 600},
     {"stopped_reader", stopped_reader, 300},
     {"slow_reader", slow_reader, 300},
     {NULL, NULL, 0},
