@@ -94,12 +94,29 @@ static void on_event(const struct procobsrv_event *event, void *param)
 	}
 }
 
+/* Told now, not when the queue is full and events are lost. */
+static bool can_spill(const char *directory)
+{
+	struct os_file *probe;
+
+	if (!directory)
+		return true;
+	if (os_file_create_private(directory, "procobsrv-try-", &probe)) {
+		complain("--spill-directory: %s", procobsrv_explain());
+		return false;
+	}
+	os_file_close(probe, true);
+	return true;
+}
+
 int reporter_open(struct reporter *reporter, const struct settings *settings, uint32_t root_pid)
 {
 	struct procobsrv_options options;
 	int error;
 
 	*reporter = (struct reporter){.format = settings->format, .count = settings->count};
+	if (!can_spill(settings->spill_directory))
+		return STATUS_FAILED;
 	settings_observe(settings, &options);
 	options.handler.on_event = on_event;
 	options.handler.param = reporter;
@@ -226,9 +243,13 @@ int reporter_finish(struct reporter *reporter)
 		status = STATUS_FAILED;
 	procobsrv_close(reporter->monitor);
 	os_event_destroy(reporter->done);
-	fprintf(stderr, "observed %llu delivered %llu filtered %llu lost %llu\n",
+	fprintf(stderr, "observed %llu delivered %llu filtered %llu lost %llu",
 		(unsigned long long)statistics.observed, (unsigned long long)statistics.delivered,
 		(unsigned long long)statistics.filtered, (unsigned long long)statistics.lost);
+	/* What came after --count events, or while nobody read any more. */
+	if (statistics.pending)
+		fprintf(stderr, " pending %llu", (unsigned long long)statistics.pending);
+	fputc('\n', stderr);
 	if (status == STATUS_FINE && statistics.lost)
 		status = STATUS_LOST;
 	return status;

@@ -3,7 +3,7 @@
 # Where watch's lines go, and what happens when they cannot go there.
 . "$(dirname "$0")/tap.sh"
 
-summary='^observed [0-9]+ delivered [0-9]+ filtered [0-9]+ lost [0-9]+$'
+summary='^observed [0-9]+ delivered [0-9]+ filtered [0-9]+ lost [0-9]+( pending [0-9]+)?$'
 
 # Processes to be seen, while the watcher that was started last runs; `true` as a program.
 noise() {
@@ -113,5 +113,9 @@ try sh -c "{ '$consctl' watch --match 'process.pid == 1'; echo \$? >'$work/code'
 check 'closed pipe of a quiet stream: ends' [ "$(cat "$work/code")" = 0 ]
 try sh -c "{ '$consctl' tree; echo \$? >'$work/code'; } | true"
 check 'closed pipe of tree: no complaint' err_lines 0
+
+try "$consctl" watch --count 1 --spill-directory "$work/none"
+check 'no spill directory: told before anything is lost' ended_with 1
+check 'no spill directory: says which' err "$work/none.*No such file"
 
 done_testing
