@@ -138,7 +138,9 @@ static const struct verb *find_verb(const char *name)
 		names[index] = verbs[index].name;
 	}
 	nearest = nearest_name(name, names);
-	if (nearest)
+	if (!strcmp(name, "help") || !strcmp(name, "version"))
+		complain("there is no verb '%s'; did you mean '--%s'?", name, name);
+	else if (nearest)
 		complain("there is no verb '%s'; did you mean '%s'?", name, nearest);
 	else
 		complain("there is no verb '%s'; see 'consctl --help'", name);
@@ -182,8 +184,12 @@ int main(int count, char **arguments)
 		static const char *const names[] = {"--help", "--version", NULL};
 		const char *nearest = nearest_name(arguments[1], names);
 
-		complain("there is no option '%s' before the verb; did you mean '%s'?",
-			 arguments[1], nearest ? nearest : names[0]);
+		if (nearest)
+			complain("there is no option '%s' before the verb; did you mean '%s'?",
+				 arguments[1], nearest);
+		else
+			complain("there is no option '%s' before the verb; see 'consctl --help'",
+				 arguments[1]);
 		return STATUS_USAGE;
 	}
 	verb = find_verb(arguments[1]);

@@ -105,10 +105,11 @@ static void check_capabilities(struct list *list)
 		bool instead; /* CAP_SYS_ADMIN does as well */
 		const char *use;
 	} wanted[] = {
-	    {"CAP_BPF", CAP_BPF, true, "to load the bpf backend's programs"},
-	    {"CAP_PERFMON", CAP_PERFMON, true, "to attach the bpf backend's programs"},
-	    {"CAP_NET_ADMIN", CAP_NET_ADMIN, false, "for the connector backend"},
-	    {"CAP_SYS_PTRACE", CAP_SYS_PTRACE, false, "to read other users' processes in /proc"},
+	    {"CAP_BPF", CAP_BPF, true, "needed to load the bpf backend's programs"},
+	    {"CAP_PERFMON", CAP_PERFMON, true, "needed to attach the bpf backend's programs"},
+	    {"CAP_NET_ADMIN", CAP_NET_ADMIN, false, "needed by the connector backend"},
+	    {"CAP_SYS_PTRACE", CAP_SYS_PTRACE, false,
+	     "needed to read other users' processes in /proc"},
 	    {"CAP_SYS_ADMIN", CAP_SYS_ADMIN, false, ""},
 	    {"CAP_SYS_RESOURCE", CAP_SYS_RESOURCE, false, ""},
 	};

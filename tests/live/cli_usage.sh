@@ -19,6 +19,9 @@ wrong 2 "needs a verb"
 wrong 2 "'wacth'; did you mean 'watch'" wacth
 wrong 2 "'zzz'; see 'consctl --help'" zzz
 wrong 2 "did you mean '--version'" --verison
+wrong 2 "did you mean '--help'" help
+wrong 2 "did you mean '--version'" version
+wrong 2 "no option '-j' before the verb; see" -j
 wrong 2 "did you mean '--format'" watch --fromat json
 wrong 2 "no option '-q'" watch -q
 wrong 2 "no option '--wait'" watch --wait tree
