@@ -86,4 +86,19 @@ status=0
 check 'the command reads our input' out '^hello$'
 check 'run in text: lines for people' grep -Eq ' exec +[0-9]+ .* cat$' "$work/text"
 
+# In a container: other pids than the observer in the kernel tells.
+inside() {
+	try unshare --pid --fork --mount-proc "$consctl" "$@"
+}
+inside run -j -o "$work/inside" -- sh -c "env true $tag-inside; exit 6"
+check 'pid namespace: run ends with the status of the command' ended_with 6
+check 'pid namespace: the tree' grep -q "\"argv\":\[\"true\",\"$tag-inside\"\]" "$work/inside"
+check 'pid namespace: as many ends as starts' [ "$(grep -c '"kind":"start"' "$work/inside")" -eq "$(grep -c '"kind":"exit"' "$work/inside")" ]
+check 'pid namespace: nothing lost' err ' lost 0$'
+inside demo -n 3
+check 'pid namespace: demo' ended_with 0
+check 'pid namespace: demo sees all' out '^3 of 3 starts and 3 of 3 ends seen, 0 lost$'
+try unshare --user --map-root-user --pid --fork --mount-proc "$consctl" demo -n 2
+check 'user namespace: demo' ended_with 0
+
 done_testing
