@@ -26,6 +26,7 @@ static const struct live_group groups[] = {
     {"existing", existing_tests},   {"storm", storm_tests},	  {"traps", traps_tests},
     {"pull", pull_tests},	    {"watch", watch_tests},	  {"resident", resident_tests},
     {"refusals", refusals_tests},   {"overflow", overflow_tests}, {"capture", capture_tests},
+    {"scale", scale_tests},
 };
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 

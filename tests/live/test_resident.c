@@ -72,11 +72,11 @@ static unsigned kills(void)
 }
 
 /* Kills at any moment, also while a reader begins. */
-static void kill_readers(unsigned processes, const char *arguments)
+static void kill_readers(unsigned processes, unsigned rate, const char *arguments)
 {
 	const char *path = live_path("events.json");
 	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
-	struct storms storms = {.processes = processes, .arguments = arguments};
+	struct storms storms = {.processes = processes, .rate = rate, .arguments = arguments};
 	struct console reader;
 	struct joined joined;
 
@@ -105,13 +105,14 @@ static void kill_readers(unsigned processes, const char *arguments)
 
 static void killed_readers(void)
 {
-	kill_readers(20000, NULL);
+	kill_readers(20000, 0, NULL);
 }
 
-/* Each vector comes in pieces, and a reader may be killed between two of them. */
+/* Each vector comes in pieces, and a reader may be killed between two of them. Not so many that
+ * the ring would not hold them until the next reader has begun. */
 static void killed_long_arguments(void)
 {
-	kill_readers(300, "90000");
+	kill_readers(300, 100, "90000");
 }
 
 /* A reader that is stopped, not dead: the ring holds what happens. */
