@@ -151,11 +151,11 @@ static void on_begin(struct ledger *ledger, const struct ledger_line *line)
 {
 	struct ledger_run *run = &ledger->run;
 	uint64_t from = line->seq == UINT64_MAX ? 0 : line->seq;
-	bool same_reader = run->open && !strcmp(run->time, line->time) &&
+	bool same_reader = run->open && line->time[0] && !strcmp(run->time, line->time) &&
 			   !strcmp(run->boot, line->boot) && from >= run->position;
 
-	/* The next part of a file that was rotated. */
-	if (same_reader && from) {
+	/* The next part of a file that was rotated, maybe before the first event. */
+	if (same_reader) {
 		if (from > run->position)
 			note_hole(ledger, run->position + 1, from);
 		run->position = from;

@@ -107,6 +107,12 @@ check 'standard input, JSON: one object' out '^\{"schema":1,"kind":"verify","com
 
 
 # A reader of the resident observer that was cut off, and one that went on.
+# Rotated before the first event: both begin lines are the same.
+echo "$begin" >"$work/one"
+{ echo "$begin"; events 1 3; end 3 3 3 0 0; } >"$work/two"
+try "$consctl" verify "$work/one" "$work/two"
+check 'rotated before the first event: complete' ended_with 0
+
 resumed() { echo "$begin" | sed "s/\"kind\":\"begin\"/&,\"seq\":$1/; s/06:13:00/06:14:00/"; }
 { echo "$begin"; events 1 6; resumed 4; events 5 9; end 9 5 5 0 0; } >"$work/file"
 verify 0 'another reader went on, with repeats'
