@@ -263,7 +263,7 @@ static void find_interpreter(int directory, struct proc_image *image)
 void proc_image_read(int directory, const struct proc_image_options *options,
 		     struct proc_image *image)
 {
-	char root[PATH_MAX];
+	char root[PATH_MAX], byte;
 	long root_length = read_link(directory, "root", root, sizeof root);
 
 	memset(&image->image, 0, sizeof image->image);
@@ -274,6 +274,11 @@ void proc_image_read(int directory, const struct proc_image_options *options,
 	read_vector(directory, "cmdline", options->max_args, &image->argv, image,
 		    RECORD_STRING_ARGV);
 	image->image.argv_size = image->argv.size;
+	/* Of who has given its memory back it reads as empty, as it does of who has no arguments.
+	 */
+	if (!image->argv.size && readlinkat(directory, "exe", &byte, 1) < 0 &&
+	    record_missing(&image->image, RECORD_STRING_ARGV) == RECORD_WHOLE)
+		set_missing(image, RECORD_STRING_ARGV, RECORD_MISSING_TOO_LATE);
 	read_cwd(directory, image, root, root_length > 0 ? (size_t)root_length : 0);
 	if (options->env)
 		read_vector(directory, "environ", options->max_args, &image->env, image,

@@ -88,5 +88,6 @@ extern const struct live_test refusals_tests[];
 extern const struct live_test overflow_tests[];
 extern const struct live_test capture_tests[];
 extern const struct live_test scale_tests[];
+extern const struct live_test backends_tests[];
 
 #endif

@@ -26,7 +26,7 @@ static const struct live_group groups[] = {
     {"existing", existing_tests},   {"storm", storm_tests},	  {"traps", traps_tests},
     {"pull", pull_tests},	    {"watch", watch_tests},	  {"resident", resident_tests},
     {"refusals", refusals_tests},   {"overflow", overflow_tests}, {"capture", capture_tests},
-    {"scale", scale_tests},
+    {"scale", scale_tests},	    {"backends", backends_tests},
 };
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
@@ -238,8 +238,8 @@ int main(int argc, char **argv)
 	unsigned count;
 	int lock;
 
-	if (argc == 2 && !strcmp(argv[1], "--list"))
-		return !each_test(1, argv, -1, &failed, list_test);
+	if (argc >= 2 && !strcmp(argv[1], "--list"))
+		return !each_test(argc - 1, argv + 1, -1, &failed, list_test);
 	if (!check_words(argc, argv))
 		return 2;
 	if (geteuid()) {
