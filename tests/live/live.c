@@ -134,6 +134,13 @@ unsigned live_setting(const char *name, unsigned absent)
 	return text && *text ? (unsigned)strtoul(text, NULL, 10) : absent;
 }
 
+unsigned live_scaled(unsigned count)
+{
+	uint64_t most = live_setting("PROCOBSRV_LIVE_STORM_COUNT", 200000);
+
+	return most < 200000 ? (unsigned)(count * most / 200000) + 100 : count;
+}
+
 bool live_write_core_pattern(const char *pattern)
 {
 	int file = open(LIVE_CORE_PATTERN, O_WRONLY | O_CLOEXEC);

@@ -58,6 +58,8 @@ void live_remove_later(const char *path);
 const char *live_program(const char *name);
 /* A number from the environment, for what a longer run has more of. */
 unsigned live_setting(const char *name, unsigned absent);
+/* So many processes, or fewer where PROCOBSRV_LIVE_STORM_COUNT asks for less than 200000. */
+unsigned live_scaled(unsigned count);
 
 /* Sets kernel.core_pattern until the end of the test. One test on a machine may do so at a time;
  * others wait. */

@@ -21,11 +21,6 @@
 
 #define NOBODY 65534
 
-static unsigned scaled(unsigned most)
-{
-	return live_setting("PROCOBSRV_LIVE_STORM_COUNT", 200000) * (uint64_t)most / 200000;
-}
-
 static void run_storm(unsigned processes, const char *truth)
 {
 	struct workload workload;
@@ -75,7 +70,7 @@ static void connector(void)
 	struct observation observation = {
 	    .forget = true, .may_lose = true, .also = feed, .param = &told};
 	const char *truth = live_path("truth");
-	unsigned count = scaled(50000);
+	unsigned count = live_scaled(50000);
 	struct ground_gap gap;
 
 	observe_start(&observation, &options);
@@ -181,7 +176,7 @@ static void nobody_runs(void)
 	const char *consctl = public_copy("consctl"), *directory = live_path("nobody");
 	const char *events = live_path("nobody/events"), *truth = live_path("nobody/truth");
 	const char *errors = live_path("errors"), *why, *output;
-	unsigned count = scaled(20000);
+	unsigned count = live_scaled(20000);
 	struct joined joined;
 	char command[3 * 4096];
 	int status;

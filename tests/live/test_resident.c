@@ -105,7 +105,7 @@ static void kill_readers(unsigned processes, unsigned rate, const char *argument
 
 static void killed_readers(void)
 {
-	kill_readers(20000, 0, NULL);
+	kill_readers(live_scaled(20000), 0, NULL);
 }
 
 /* Each vector comes in pieces, and a reader may be killed between two of them. Not so many that
@@ -120,8 +120,7 @@ static void stopped_reader(void)
 {
 	const char *path = live_path("events.json");
 	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
-	struct storms storms = {.processes = live_setting("PROCOBSRV_LIVE_STORM_COUNT", 200000) / 5,
-				.arguments = "64"};
+	struct storms storms = {.processes = live_scaled(40000), .arguments = "64"};
 	struct console reader;
 	struct joined joined;
 	uint64_t size, used;
@@ -139,7 +138,8 @@ static void stopped_reader(void)
 	storms_wait(&storms);
 	printf("# stopped for 5 s: %" PRIu64 " of %" PRIu64 " bytes of the ring used\n", used,
 	       size);
-	EXPECT(used > 1 << 20, "the ring held but %" PRIu64 " bytes: no test of it", used);
+	EXPECT(used > live_scaled(40000) * 20, "the ring held but %" PRIu64 " bytes: no test of it",
+	       used);
 	wait_until_read();
 	EXPECT(console_end(&reader, SIGTERM) == 0, "the reader did not end well: %s",
 	       console_errors(&reader));

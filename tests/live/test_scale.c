@@ -79,7 +79,7 @@ static void wait_processes(struct observation *observation, uint64_t most, uint6
 static void held(void)
 {
 	static const char *const argv[] = {"consctl", "watch", "-j", NULL};
-	unsigned count = live_setting("PROCOBSRV_LIVE_HELD", 20000);
+	unsigned count = live_setting("PROCOBSRV_LIVE_HELD", live_scaled(20000));
 	struct observation observation = {.forget = true};
 	const char *truth = live_path("truth");
 	struct console console;
@@ -139,7 +139,8 @@ static void sleeping_handler(void)
 	const char *why;
 
 	observe_start(&observation, &options);
-	start_storm(&storm, live_setting("PROCOBSRV_LIVE_SLOW", 10000), "-s", "101", truth);
+	start_storm(&storm, live_setting("PROCOBSRV_LIVE_SLOW", live_scaled(10000)), "-s", "101",
+		    truth);
 	workload_wait(&storm);
 	workload_expect_code(&storm, 0);
 	observe_stop(&observation);
@@ -172,7 +173,7 @@ static void one_storm(void)
 
 	if (!count) {
 		printf("# PROCOBSRV_LIVE_STORM is not set: a short one\n");
-		count = 20000;
+		count = live_scaled(20000);
 	}
 	console_start(&console, "watch", argv);
 	console_wait_watching(&console);
