@@ -229,8 +229,8 @@ struct procobsrv_event {
 /*
  * Receives events. on_event is called on the monitor's dispatcher thread, one call at a time, in
  * order; it may take as long as it likes (events queue up, then spill to disk) and may call any
- * function of this header on its own monitor except procobsrv_close(), procobsrv_start() and
- * procobsrv_next(). The event is valid until it returns.
+ * function of this header on its own monitor except procobsrv_close(), procobsrv_start(),
+ * procobsrv_wait() and procobsrv_next(). The event is valid until it returns.
  */
 struct procobsrv_handler {
 	void (*on_event)(const struct procobsrv_event *event, void *param);
@@ -283,15 +283,14 @@ enum procobsrv_stop_mode {
 struct procobsrv_statistics {
 	uint64_t observed;  /* by the kernel, losses included */
 	uint64_t delivered; /* handed to the handler or fetched */
-	uint64_t filtered;  /* by kinds, match, root_pid */
+	uint64_t filtered;  /* by kinds, match, root_pid; repeats */
 	uint64_t lost;
 	uint64_t pending;   /* in the ring, the queue or the spill */
 	uint64_t synthetic; /* existing and resync events; in none of the above */
 	uint64_t processes; /* in the table now */
 	uint64_t gaps;
 	uint64_t resyncs;
-	uint64_t
-	    repeats; /* exits told twice by an old kernel and dropped here; in none of the above */
+	uint64_t repeats;     /* told twice while an observer was replaced; among the filtered */
 	uint64_t ring_size;   /* bytes */
 	uint64_t ring_used;   /* bytes */
 	uint64_t ring_peak;   /* bytes */

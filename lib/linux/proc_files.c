@@ -35,20 +35,31 @@ static void read_boot_offset(void)
 	close(directory);
 }
 
-int proc_files_open(const struct record_identity *identity)
+static int open_if_started_at(uint32_t pid, uint64_t start_ns)
 {
 	struct proc_process process = {0};
-	int directory = proc_process_open(identity->pid);
+	int directory = proc_process_open(pid);
 
 	if (directory < 0)
 		return -1;
-	pthread_once(&offset_once, read_boot_offset);
-	uint64_t start_ns = identity->start_ns + (uint64_t)boot_offset_ns;
 	if (proc_process_read_stat(directory, &process) &&
 	    process.body.process.start_ns == start_ns / PROC_TICK_NS * PROC_TICK_NS)
 		return directory;
 	close(directory);
 	return -1;
+}
+
+int proc_files_open(const struct record_identity *identity)
+{
+	pthread_once(&offset_once, read_boot_offset);
+	uint64_t start_ns = identity->start_ns + (uint64_t)boot_offset_ns;
+	int directory = open_if_started_at(identity->pid, start_ns);
+
+	/* Seen from within its pid namespace it has another number; the start tells that it is it.
+	 */
+	if (directory < 0 && identity->ns_pid && identity->ns_pid != identity->pid)
+		directory = open_if_started_at(identity->ns_pid, start_ns);
+	return directory;
 }
 
 enum record_missing proc_files_read(int directory, const char *name, struct buffer *buffer,
