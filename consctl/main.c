@@ -17,9 +17,10 @@
 
 static const struct option *const watch_options[] = {OBSERVING, &option_duration, &option_count,
 						     &option_resume, NULL};
-static const struct option *const install_options[] = {&option_kinds,	    &option_kernel_threads,
-						       &option_max_args,    &option_env,
-						       &option_buffer_size, NULL};
+static const struct option *const install_options[] = {
+    &option_kinds, &option_kernel_threads, &option_max_args,
+    &option_env,   &option_buffer_size,	   &option_replace,
+    NULL};
 static const struct option *const uninstall_options[] = {NULL};
 static const struct option *const status_options[] = {&option_format, &option_json, NULL};
 static const struct option *const run_options[] = {OBSERVING, &option_wait, &option_fail_on_loss,

@@ -34,6 +34,18 @@ static int write_first_checkpoint(const struct settings *settings)
 	return procobsrv_close(monitor);
 }
 
+static int replace(const struct source_options *options)
+{
+	int error = resident_replace(options);
+
+	if (error) {
+		complain_library(error);
+		return STATUS_FAILED;
+	}
+	fprintf(stderr, "replaced: this version observes in the place of the one before\n");
+	return STATUS_FINE;
+}
+
 int install_run(const struct settings *settings)
 {
 	struct source_options options = {
@@ -47,6 +59,8 @@ int install_run(const struct settings *settings)
 
 	if (settings->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_EXEC_FAILED))
 		options.record_kinds |= 1u << RECORD_EXEC_FAILED;
+	if (settings->replace)
+		return replace(&options);
 	int error = resident_install(&options);
 	if (error) {
 		complain_library(error);

@@ -196,6 +196,13 @@ static bool take_resume(struct settings *settings, const char *value)
 	return true;
 }
 
+static bool take_replace(struct settings *settings, const char *value)
+{
+	(void)value;
+	settings->replace = true;
+	return true;
+}
+
 static bool take_env(struct settings *settings, const char *value)
 {
 	size_t count = 1;
@@ -358,6 +365,11 @@ const struct option option_resume = {
     "what an interrupted reader had not finished writing comes again,\n"
     "with the same cursors",
     take_resume};
+const struct option option_replace = {
+    "replace", 0, NULL,
+    "in the place of the one that is installed: its buffer and its reader\n"
+    "stay, and nothing is missed",
+    take_replace};
 const struct option option_color = {"color", 0, "auto|always|never",
 				    "colour (default: on a terminal, unless NO_COLOR is set)",
 				    take_color};

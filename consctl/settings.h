@@ -31,6 +31,7 @@ struct settings {
 	uint64_t spill_size;
 	const char *spill_directory;
 	bool resume;
+	bool replace;
 	uint64_t duration_ns;  /* 0: no end */
 	uint64_t count;	       /* 0: no end */
 	uint64_t number;       /* of demo's programs */
@@ -63,6 +64,7 @@ extern const struct option option_queue_size;
 extern const struct option option_spill_directory;
 extern const struct option option_spill_size;
 extern const struct option option_resume;
+extern const struct option option_replace;
 extern const struct option option_color;
 extern const struct option option_duration;
 extern const struct option option_count;

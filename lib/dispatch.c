@@ -50,6 +50,7 @@ void dispatch_free(struct dispatch *dispatch)
 	process_table_free(&dispatch->table);
 	gaps_free(&dispatch->gaps);
 	assembly_free(&dispatch->assembly);
+	repeats_free(&dispatch->repeats);
 	free(dispatch->exited);
 	pthread_mutex_destroy(&dispatch->table_lock);
 }
@@ -305,6 +306,13 @@ void dispatch_record(struct dispatch *dispatch, uint64_t stream, const struct so
 	dispatch->counted = true;
 	if (missing)
 		dispatch_gap(dispatch, &gap);
+	if (dispatch->drop_repeats && repeats_feed(&dispatch->repeats, &view)) {
+		struct image_chunks unwanted;
+		assembly_take(&dispatch->assembly, view.header, &unwanted);
+		report_repeat(dispatch);
+		dispatch->counted = false;
+		return;
+	}
 
 	int error = deal_with(dispatch, &view);
 	if (error)

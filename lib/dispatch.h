@@ -12,6 +12,7 @@
 #include "gaps.h"
 #include "process.h"
 #include "process_table.h"
+#include "repeats.h"
 #include "source.h"
 
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct dispatch {
 	bool kernel_threads;
 	const char *const *env_names;
 	uint32_t root_pid;
+	bool drop_repeats; /* two observers may fill one ring: repeats.h */
 	dispatch_deliver deliver;
 	/* struct source_operations.read_argv */
 	bool (*read_argv)(const struct record_identity *identity, struct buffer *buffer);
@@ -55,6 +57,7 @@ struct dispatch {
 	struct process_table table;
 	struct gaps gaps;
 	struct assembly assembly;
+	struct repeats repeats;
 	struct dispatch_counters counters;
 	uint64_t tree_live; /* processes of the tree that are in the table */
 	bool root_execed;   /* then the root itself is reported too, not only its descendants */

@@ -184,6 +184,13 @@ int report_record(struct dispatch *dispatch, enum procobsrv_kind kind,
 	return 0;
 }
 
+void report_repeat(struct dispatch *dispatch)
+{
+	count(&dispatch->counters.seq, 1);
+	count(&dispatch->counters.filtered, 1);
+	count(&dispatch->counters.repeats, 1);
+}
+
 /* What has no record comes with one that is counted already, but may still have to be dealt with.
  */
 static uint64_t read_before(const struct dispatch *dispatch)

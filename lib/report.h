@@ -16,6 +16,8 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 		      const struct procobsrv_process *process, uint32_t flags);
 
 /* Counts the losses; false: no memory for the event that tells them (they are counted). */
+/* A record that says again what was told: counted as filtered. */
+void report_repeat(struct dispatch *dispatch);
 bool report_lost(struct dispatch *dispatch, const struct record_gap *gap);
 
 #endif

@@ -29,6 +29,13 @@ struct resident_status {
  */
 int resident_install(const struct source_options *options);
 
+/*
+ * Puts the observer of this version, with these options, in the place of the one that is installed;
+ * ring, numbers and reader stay, and nothing is missed. NOT_FOUND: there is none. VERSION: it has a
+ * layout that this version cannot go on with. On failure the one that was there stays.
+ */
+int resident_replace(const struct source_options *options);
+
 /* Removes it with all that belongs to it. NOT_FOUND: there is none; BUSY: somebody reads it. */
 int resident_uninstall(void);
 

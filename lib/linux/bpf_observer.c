@@ -100,7 +100,8 @@ static uint64_t create_ring(struct bpf_observer *observer, uint64_t asked)
 }
 
 static int configure(struct bpf_object *object, const struct source_options *options,
-		     const struct bpf_observer *observer, uint64_t generation)
+		     const struct bpf_observer *before, const struct bpf_observer *observer,
+		     uint64_t generation)
 {
 	struct observer_configuration configuration = {
 	    .generation = generation,
@@ -126,6 +127,9 @@ static int configure(struct bpf_object *object, const struct source_options *opt
 							   (uint32_t)(cpus > 0 ? cpus : 1));
 	if (!error)
 		error = bpf_map__reuse_fd(ring, observer->ring);
+	if (!error && before)
+		error = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, BPF_NAME_STATE),
+					  before->state_map);
 	return error;
 }
 
@@ -190,7 +194,8 @@ static int load_failed(int error)
 }
 
 static int load_object(const struct source_options *options, bool legacy,
-		       struct bpf_observer *observer, uint64_t generation)
+		       const struct bpf_observer *before, struct bpf_observer *observer,
+		       uint64_t generation)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open_options, .object_name = "procobsrv");
 	size_t size = 0;
@@ -202,7 +207,7 @@ static int load_object(const struct source_options *options, bool legacy,
 	struct bpf_object *object = bpf_object__open_mem(bytes, size, &open_options);
 	if (!object)
 		return load_failed(errno);
-	int error = configure(object, options, observer, generation);
+	int error = configure(object, options, before, observer, generation);
 	if (!error)
 		error = bpf_object__load(object);
 	if (error) {
@@ -277,9 +282,10 @@ static bool raise_locked_memory(void)
 	return !setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
-static int load(const struct source_options *options, struct bpf_observer *observer)
+static int load(const struct source_options *options, const struct bpf_observer *before,
+		struct bpf_observer *observer)
 {
-	uint64_t generation = (uint64_t)os_wall_ns();
+	uint64_t generation = before ? before->state->generation : (uint64_t)os_wall_ns();
 	bool legacy = false;
 	int error = bpf_observer_probe(&legacy);
 
@@ -289,13 +295,19 @@ static int load(const struct source_options *options, struct bpf_observer *obser
 		return error;
 	if (legacy)
 		raise_locked_memory();
-	uint64_t ring_size = create_ring(observer, options->buffer_size);
+	uint64_t ring_size;
+	if (before) {
+		observer->ring = keep(before->ring);
+		ring_size = observer->ring < 0 ? 0 : before->state->ring_size;
+	} else {
+		ring_size = create_ring(observer, options->buffer_size);
+	}
 	if (!ring_size)
 		return PROCOBSRV_ERROR_SYSTEM;
 	if (legacy)
 		add_limit(observer, "on this kernel, which is older than 5.17, argv is told up to "
 				    "2 MiB and paths up to 64 components");
-	error = load_object(options, legacy, observer, generation);
+	error = load_object(options, legacy, before, observer, generation);
 	if (!error)
 		error = publish_state(observer, options, legacy, generation, ring_size);
 	if (!error)
@@ -303,19 +315,32 @@ static int load(const struct source_options *options, struct bpf_observer *obser
 	return error;
 }
 
-int bpf_observer_load(const struct source_options *options, struct bpf_observer *observer)
+static int load_within_limits(const struct source_options *options,
+			      const struct bpf_observer *before, struct bpf_observer *observer)
 {
-	struct rlimit before, after;
-	bool known = !getrlimit(RLIMIT_MEMLOCK, &before);
+	struct rlimit limit, limit_now;
+	bool known = !getrlimit(RLIMIT_MEMLOCK, &limit);
 
 	bpf_observer_clear(observer);
-	int error = load(options, observer);
+	int error = load(options, before, observer);
 	/* The limit of locked memory is the embedding program's, and is needed no longer. */
-	if (known && !getrlimit(RLIMIT_MEMLOCK, &after) && memcmp(&before, &after, sizeof before))
-		setrlimit(RLIMIT_MEMLOCK, &before);
+	if (known && !getrlimit(RLIMIT_MEMLOCK, &limit_now) &&
+	    memcmp(&limit, &limit_now, sizeof limit))
+		setrlimit(RLIMIT_MEMLOCK, &limit);
 	if (error)
 		bpf_observer_close(observer, false);
 	return error;
+}
+
+int bpf_observer_load(const struct source_options *options, struct bpf_observer *observer)
+{
+	return load_within_limits(options, NULL, observer);
+}
+
+int bpf_observer_load_beside(const struct source_options *options,
+			     const struct bpf_observer *before, struct bpf_observer *observer)
+{
+	return load_within_limits(options, before, observer);
 }
 
 static void close_descriptor(int *descriptor)

@@ -39,6 +39,13 @@ int bpf_observer_probe(bool *legacy);
 int bpf_observer_load(const struct source_options *options, struct bpf_observer *observer);
 
 /*
+ * The same, but in the place of another one, whose ring and state it goes on with: both observe
+ * until the other one's links are given up, and what both tell is told twice (lib/repeats.h).
+ */
+int bpf_observer_load_beside(const struct source_options *options,
+			     const struct bpf_observer *before, struct bpf_observer *observer);
+
+/*
  * Makes the observer resident: pins all that a later reader needs in `directory`, which is made.
  * On failure nothing is left there.
  */

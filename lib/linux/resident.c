@@ -21,6 +21,8 @@
 #define BPFFS		"/sys/fs/bpf"
 #define BPFFS_MAGIC	0xcafe4a11
 #define PIN_DIRECTORY	BPFFS "/procobsrv"
+#define NEW_DIRECTORY	BPFFS "/procobsrv-new" /* while it is replaced */
+#define OLD_DIRECTORY	BPFFS "/procobsrv-old"
 #define RUN_DIRECTORY	"/run/procobsrv"
 #define SPILL_DIRECTORY "/var/lib/procobsrv"
 #define MOUNTED_MARK	RUN_DIRECTORY "/mounted-bpffs"
@@ -97,9 +99,11 @@ int resident_install(const struct source_options *options)
 	if ((error = make_directory(RUN_DIRECTORY)) || (error = make_directory(SPILL_DIRECTORY)))
 		return error;
 	if (!access(PIN_DIRECTORY, F_OK))
-		return error_set(PROCOBSRV_ERROR_BUSY,
-				 "a resident observer is installed already: \"consctl status\" "
-				 "tells of it, \"consctl uninstall\" removes it");
+		return error_set(
+		    PROCOBSRV_ERROR_BUSY,
+		    "a resident observer is installed already: \"consctl status\" "
+		    "tells of it, \"consctl install --replace\" puts this version in its "
+		    "place, \"consctl uninstall\" removes it");
 	if ((error = mount_bpffs()))
 		goto remove;
 	if ((error = bpf_observer_load(options, &observer)))
@@ -121,6 +125,49 @@ remove:
 	return error;
 }
 
+/*
+ * The directory of the new one takes the name of the old one's, whose programs are called until its
+ * links go with it. A replacement that was cut off leaves a directory that the next one removes.
+ */
+static int exchange_pins(const struct bpf_observer *observer)
+{
+	int error;
+
+	bpf_observer_unpin(NEW_DIRECTORY);
+	bpf_observer_unpin(OLD_DIRECTORY);
+	error = bpf_observer_pin(observer, NEW_DIRECTORY);
+	if (error)
+		return error;
+	if (rename(PIN_DIRECTORY, OLD_DIRECTORY) || rename(NEW_DIRECTORY, PIN_DIRECTORY)) {
+		error = error_set_errno(errno, "cannot put " NEW_DIRECTORY
+					       " in the place of " PIN_DIRECTORY);
+		if (access(PIN_DIRECTORY, F_OK))
+			rename(OLD_DIRECTORY, PIN_DIRECTORY);
+		char explanation[ERROR_TEXT_SIZE];
+		error_save(explanation);
+		bpf_observer_unpin(NEW_DIRECTORY);
+		error_restore(explanation);
+		return error;
+	}
+	return bpf_observer_unpin(OLD_DIRECTORY);
+}
+
+int resident_replace(const struct source_options *options)
+{
+	struct bpf_observer before, observer;
+	int error = bpf_observer_open_pinned(PIN_DIRECTORY, &before);
+
+	if (error)
+		return error;
+	error = bpf_observer_load_beside(options, &before, &observer);
+	if (!error) {
+		error = exchange_pins(&observer);
+		bpf_observer_close(&observer, false);
+	}
+	bpf_observer_close(&before, false);
+	return error;
+}
+
 int resident_uninstall(void)
 {
 	int lock = -1;
@@ -137,6 +184,8 @@ int resident_uninstall(void)
 		error = reader_lock_take(RUN_DIRECTORY, &lock);
 	if (error)
 		return error;
+	bpf_observer_unpin(NEW_DIRECTORY);
+	bpf_observer_unpin(OLD_DIRECTORY);
 	error = bpf_observer_unpin(PIN_DIRECTORY);
 	if (!error) {
 		unmount_bpffs();

@@ -115,6 +115,42 @@ static void killed_long_arguments(void)
 	kill_readers(300, 100, "90000");
 }
 
+/* The observer is replaced while it is read, and while nobody reads it. */
+static void replaced(void)
+{
+	const char *path = live_path("events.json");
+	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
+	struct storms storms = {.processes = live_scaled(20000)};
+	struct console reader;
+	struct joined joined;
+
+	resident_begin(NULL);
+	storms_begin(&storms);
+	console_start(&reader, "reader", argv);
+	console_wait_watching(&reader);
+	for (int turn = 0; turn < 6; turn++) {
+		const char *errors;
+		int status;
+
+		if (turn == 3)
+			kill_reader(&reader, 0);
+		live_sleep_ms(100);
+		storms_keep_up(&storms);
+		status = CONSCTL(NULL, &errors, "install", "--replace");
+		EXPECT(status == 0, "install --replace ended with status %d: %s", status, errors);
+		storms_keep_up(&storms);
+	}
+	storms_wait(&storms);
+	read_the_rest(&reader, argv);
+	joined_init(&joined);
+	joined_read(&joined, path);
+	printf("# repeats dropped: %" PRIu64 " or more\n", joined.end.end.filtered);
+	storms_compare(&storms, &joined);
+	json_decref(resident_ask());
+	joined_free(&joined);
+	resident_finish();
+}
+
 /* A reader that is stopped, not dead: the ring holds what happens. */
 static void stopped_reader(void)
 {
@@ -271,9 +307,7 @@ static void slow_reader(void)
 }
 
 const struct live_test resident_tests[] = {
-    {"killed_readers", killed_readers, 600},
-    {"killed_long_arguments", killed_long_arguments, 600},
-    {"stopped_reader", stopped_reader, 300},
-    {"slow_reader", slow_reader, 300},
-    {NULL, NULL, 0},
+    {"killed_readers", killed_readers, 600}, {"killed_long_arguments", killed_long_arguments, 600},
+    {"replaced_observer", replaced, 300},    {"stopped_reader", stopped_reader, 300},
+    {"slow_reader", slow_reader, 300},	     {NULL, NULL, 0},
 };
