@@ -46,6 +46,7 @@ static void without_one(void)
 	EXPECT_TEXT("status -j", output, "{\"installed\":false}\n");
 	EXPECT_REFUSAL(1, "no resident observer is installed", "uninstall");
 	EXPECT_REFUSAL(1, "consctl install", "watch", "--resume", "--duration", "1");
+	EXPECT_REFUSAL(1, "no resident observer is installed", "install", "--replace");
 }
 
 static void second_reader(void)
@@ -101,6 +102,7 @@ static void other_version(void)
 	expect_start_error(PROCOBSRV_ERROR_VERSION);
 	EXPECT_REFUSAL(1, "version that installed it", "watch", "--resume", "--duration", "1");
 	EXPECT_REFUSAL(1, "version that installed it", "status");
+	EXPECT_REFUSAL(1, "version that installed it", "install", "--replace");
 	state->record_version--;
 	state->state_version++;
 	expect_start_error(PROCOBSRV_ERROR_VERSION);
