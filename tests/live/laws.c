@@ -127,7 +127,7 @@ static void check_process(struct laws *laws, const struct seen *seen)
 		if (life->existing || life->started)
 			breach(laws, seen, "was told as %s before",
 			       life->existing ? "existing" : "started");
-		if (life->named_as_parent && seen->kind == PROCOBSRV_START)
+		if (life->named_as_parent && seen->kind == PROCOBSRV_START && !seen->synthetic)
 			breach(laws, seen, "comes after the start of a child of it");
 		if (life->last_ns)
 			breach(laws, seen, "is not the first of its process");
