@@ -271,7 +271,7 @@ static uint64_t bytes_on_disk(void)
 static void slow_reader(void)
 {
 	const char *path = live_path("events.json");
-	struct storms storms = {.processes = 12000, .rate = 3000};
+	struct storms storms = {.processes = 12000, .rate = 2000};
 	struct slow_pipe slow;
 	struct joined joined;
 	uint64_t on_disk = 0;
