@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define SAMPLES_MAX 100000u
+#define MARK	    "latency" /* tells our processes from those of a storm */
 
 static uint64_t samples[SAMPLES_MAX];
 static atomic_size_t sample_count;
@@ -41,6 +42,7 @@ static void on_event(const struct procobsrv_event *event, void *param)
 
 	(void)param;
 	if (event->kind != PROCOBSRV_EXEC || strcmp(event->process->name, TRUTH_NAME) != 0 ||
+	    event->process->argc < 2 || strcmp(event->process->argv[1], MARK) != 0 ||
 	    count >= SAMPLES_MAX)
 		return;
 	samples[count] = now - event->boot_ns;
@@ -58,7 +60,7 @@ static void sleep_ms(unsigned long milliseconds)
 
 static bool run_child(const char *program)
 {
-	char *argv[] = {(char *)(uintptr_t)TRUTH_NAME, (char *)(uintptr_t) "latency",
+	char *argv[] = {(char *)(uintptr_t)TRUTH_NAME, (char *)(uintptr_t)MARK,
 			(char *)(uintptr_t) "0", NULL};
 	char *const environment[] = {NULL};
 	pid_t pid = vfork();

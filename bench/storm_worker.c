@@ -25,14 +25,15 @@ struct arguments {
 	char **argv; /* owned; points into this struct, too */
 };
 
-static bool arguments_create(struct arguments *arguments, uint64_t args_size)
+static bool arguments_create(struct arguments *arguments, const char *child, uint64_t args_size)
 {
+	const char *slash = strrchr(child, '/');
 	size_t count = truth_padding_count(args_size);
 
 	arguments->argv = calloc(count + 4, sizeof(char *));
 	if (arguments->argv == NULL)
 		return false;
-	arguments->argv[0] = (char *)(uintptr_t)TRUTH_NAME;
+	arguments->argv[0] = (char *)(uintptr_t)(slash != NULL ? slash + 1 : child);
 	arguments->argv[1] = arguments->tag;
 	arguments->argv[2] = arguments->ending;
 	for (size_t i = 0; i < count; i++) {
@@ -223,7 +224,7 @@ int storm_work(const struct storm_options *options, uint32_t number, uint64_t co
 	struct arguments arguments = {.hold = options->hold};
 	uint64_t begin_ns = storm_clock_ns();
 
-	if (!arguments_create(&arguments, options->args_size)) {
+	if (!arguments_create(&arguments, options->child, options->args_size)) {
 		fputs("storm: out of memory\n", stderr);
 		return 1;
 	}

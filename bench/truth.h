@@ -16,7 +16,7 @@
  *
  * A child that execs runs storm_child with these arguments:
  *
- *	argv[0]		"storm_child"
+ *	argv[0]		"storm_child", or the name of the program that --child names
  *	argv[1]		its tag, 16 lower-case hexadecimal digits
  *	argv[2]		how it ends: "0" to "255", the exit code; "s15", the signal; or "p": it is
  *			held until it is killed, see `storm --hold`

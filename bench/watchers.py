@@ -10,7 +10,6 @@ import subprocess
 import threading
 import time
 
-CHILD = "storm_child"
 STATISTICS = "/proc/sys/kernel/bpf_stats_enabled"
 BPFTOOL = shutil.which("bpftool", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 PATIENCE = 30.0  # seconds for a watcher to listen, or to end
@@ -40,14 +39,16 @@ def programs():
 
 
 def program_times(ids):
-    """Nanoseconds so far of the programs with these ids, by name."""
+    """(nanoseconds, calls) so far of the programs with these ids, by name."""
     times = {}
     if not ids:
         return times
     for key, program in programs().items():
         if key in ids:
             name = program.get("name", str(key))
-            times[name] = times.get(name, 0) + program.get("run_time_ns", 0)
+            time_ns, calls = times.get(name, (0, 0))
+            times[name] = (time_ns + program.get("run_time_ns", 0),
+                           calls + program.get("run_cnt", 0))
     return times
 
 
@@ -71,8 +72,10 @@ class Watcher:
     is_bpf = False
     listens_after = 1.5  # seconds; where the program does not say so itself
 
-    def __init__(self, build, directory):
+    def __init__(self, build, directory, child):
         self.build = build
+        self.child = child  # the program that the storm runs; its name tells this storm's processes
+        self.child_name = os.path.basename(child).encode()
         self.output = os.path.join(directory, self.name + ".out")
         self.log = os.path.join(directory, self.name + ".log")
         self.process = None
@@ -137,18 +140,21 @@ class Watcher:
                 "user": usage.ru_utime, "cpu": usage.ru_utime + usage.ru_stime}
 
     def idle(self):
-        """What it takes to start and to end with nothing between."""
-        self.start()
-        self.wait_quiet()
-        return self.stop()
+        """What it takes to start and to end with nothing between: the lesser of two runs."""
+        runs = []
+        for _ in range(2):
+            self.start()
+            self.wait_quiet()
+            runs.append(self.stop())
+        return {kind: min(run[kind] for run in runs) for kind in ("user", "cpu")}
 
-    def first_event_ms(self, build):
+    def first_event_ms(self):
         """From the start of the command until it has told an exec; None: none in 10 seconds."""
         done = threading.Event()
 
         def make_processes():
             while not done.wait(0.002):
-                subprocess.run([build + "/bench/" + CHILD], check=False)
+                subprocess.run([self.child], check=False)
 
         maker = threading.Thread(target=make_processes)
         maker.start()
@@ -161,7 +167,7 @@ class Watcher:
         net.start()
         found = None
         for line in process.stdout:
-            if CHILD.encode() in line and self.is_event(line):
+            if self.child_name in line and self.is_event(line):
                 found = (time.monotonic() - begin) * 1000.0
                 break
         process.send_signal(signal.SIGINT)
@@ -196,7 +202,7 @@ class Consctl(Watcher):
             if b'"kind":"begin"' in line or b'"kind":"end"' in line:
                 continue
             events += 1
-            captured += b'"kind":"exec"' in line and b'"name":"' + CHILD.encode() + b'"' in line
+            captured += b'"kind":"exec"' in line and b'"name":"' + self.child_name + b'"' in line
         said = re.search(r"lost ([0-9]+)", self.read_log())
         if said is None:
             return captured, events, "ProcObsrv did not end with its line: " + self.read_log()
@@ -216,7 +222,7 @@ class Forkstat(Watcher):
         captured = events = 0
         for line in lines:
             events += 1
-            captured += b" exec " in line and CHILD.encode() in line
+            captured += b" exec " in line and self.child_name in line
         return captured, events, None
 
     def is_event(self, line):
@@ -242,7 +248,7 @@ class Bpftrace(Watcher):
             return b"Attaching" in output.read(64) and time.monotonic() - self.begin > 3.0
 
     def count(self, lines):
-        captured = sum(CHILD.encode() in line for line in lines)
+        captured = sum(self.child_name in line for line in lines)
         return captured, captured, None
 
 
@@ -259,9 +265,9 @@ class Extrace(Watcher):
         captured = events = 0
         for line in lines:
             events += 1
-            captured += CHILD.encode() in line
+            captured += self.child_name in line
         return captured, events, None
 
 
-def create(build, directory):
-    return [kind(build, directory) for kind in (Consctl, Forkstat, Bpftrace, Extrace)]
+def create(build, directory, child):
+    return [kind(build, directory, child) for kind in (Consctl, Forkstat, Bpftrace, Extrace)]
