@@ -237,6 +237,9 @@ static void put_fields(struct buffer *buffer, enum field_section section, const 
 {
 	const struct field *field = field_tables[section].fields;
 	const struct field *end = field + field_tables[section].count;
+
+	if (buffer->failed)
+		return;
 	char *out = buffer->data + buffer->size;
 	size_t group = 0; /* where the members of a nested object begin; 0: not in one */
 
