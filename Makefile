@@ -57,8 +57,8 @@ sanitize: deps-test
 	@CC=clang tools/build build-asan $(SANITIZE) -Db_sanitize=address,undefined
 	@CC=clang tools/build build-tsan $(SANITIZE) -Db_sanitize=thread
 	@PROCOBSRV_LIVE_STORM_COUNT=$${PROCOBSRV_LIVE_STORM_COUNT:-20000} \
-		tools/run-tests build-asan:unit build-asan:examples build-asan:live \
-			build-tsan:unit build-tsan:examples build-tsan:live
+		tools/run-tests build-asan:unit build-asan:examples build-asan:sanitized \
+			build-tsan:unit build-tsan:examples build-tsan:sanitized
 
 install: build
 	@meson install -C $(BUILD) --no-rebuild
