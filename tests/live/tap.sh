@@ -6,6 +6,13 @@
 # of TAP; what it looked at is shown if it fails. Statuses, standard output and standard error of the
 # last command are in $status, $work/out and $work/err.
 
+# Signals that whoever started the tests ignores (nohup) would stay ignored in what they start.
+if [ -z "${SIGNALS_ARE_DEFAULT-}" ] && env --default-signal true 2>/dev/null; then
+	SIGNALS_ARE_DEFAULT=1
+	export SIGNALS_ARE_DEFAULT
+	exec env --default-signal "$0" "$@"
+fi
+
 consctl=$1
 count=0
 failed=0
