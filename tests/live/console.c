@@ -30,6 +30,9 @@ void console_restart(struct console *console, const char *const *argv)
 	if (console->pid)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Whoever started the tests may ignore them (nohup, a shell's background). */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	if (dup2(open(console->output, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO) < 0 ||
 	    dup2(open(console->errors, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO) < 0)
 		_exit(126);
