@@ -196,7 +196,8 @@ void census_compare(const struct census *census)
 	}
 	printf("# %zu processes are the same by /proc, %zu have come, gone or changed since\n",
 	       same, restless);
-	EXPECT(same > 10 && restless < 20 + same / 4, "%zu are the same, %zu not", same, restless);
+	/* A small machine has few: those that the test itself started are always there. */
+	EXPECT(same >= 3 && restless < 20 + same / 4, "%zu are the same, %zu not", same, restless);
 }
 
 void census_expect(const struct census *census, pid_t pid, unsigned conclusions,
