@@ -21,13 +21,16 @@
 #include <linux/netlink.h>
 
 /* What may wait in memory; beyond it events stay in the socket, where losses are counted. */
-#define BLOCKS_MOST  (64u << 20) / sizeof(struct connector_block)
-#define FREE_MOST    16u
-#define MESSAGE_SIZE 128u
-#define ANSWER_MS    2000
-#define CPUS_MOST    1024
+#define SAMPLE_NS     20000   /* longer than this between two readings: it was disturbed */
+#define SUSPENSION_NS 1000000 /* shorter ones there are none */
+#define BLOCKS_MOST   (64u << 20) / sizeof(struct connector_block)
+#define FREE_MOST     16u
+#define MESSAGE_SIZE  128u
+#define ANSWER_MS     2000
+#define CPUS_MOST     1024
 
 struct connector_receiver {
+	uint64_t asleep_ns; /* the receiving thread's; see sample_asleep() */
 	int socket;
 	int stop; /* eventfd */
 	uint64_t room;
@@ -205,6 +208,28 @@ static bool is_stopping(struct connector_receiver *receiver)
 	return stopping;
 }
 
+/*
+ * How long the machine has been suspended: the boot clock less that of the events. It changes with
+ * a suspension only, so that a sample that was disturbed between two readings must not pass for
+ * one: events of one process would seem to come in the wrong order.
+ */
+static uint64_t sample_asleep(struct connector_receiver *receiver)
+{
+	for (int tries = 0; tries < 3; tries++) {
+		uint64_t before = clock_ns(CLOCK_MONOTONIC);
+		uint64_t boot = clock_ns(CLOCK_BOOTTIME);
+		uint64_t after = clock_ns(CLOCK_MONOTONIC);
+
+		if (after - before > SAMPLE_NS)
+			continue;
+		uint64_t asleep = boot > after ? boot - after : 0;
+		if (asleep > receiver->asleep_ns + SUSPENSION_NS)
+			receiver->asleep_ns = asleep;
+		break;
+	}
+	return receiver->asleep_ns;
+}
+
 /* Empties the socket. False: it failed for good. *overrun: the kernel had to drop messages. */
 static bool receive_all(struct connector_receiver *receiver, struct receive_room *room,
 			bool *overrun)
@@ -227,7 +252,7 @@ static bool receive_all(struct connector_receiver *receiver, struct receive_room
 				return false;
 			poll(NULL, 0, 10); /* what cannot be kept here is kept in the socket */
 		}
-		uint64_t asleep_ns = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+		uint64_t asleep_ns = sample_asleep(receiver);
 		block->overrun = *overrun;
 		for (int i = 0; i < got; i++)
 			if (room->from[i].nl_pid == 0) /* the kernel, nobody else */
