@@ -149,8 +149,7 @@ static void usermode_helper(void)
 /*
  * The CPU time of an exit is taken when the exit begins; what tearing down the address space costs
  * comes after that, and is in wait4()'s figure: for a small program some hundred microseconds on a
- * busy machine. The tolerance is 3 ms and 3 %; a slow machine takes longer to tear it down, by the
- * factor of its time limits.
+ * busy machine. The tolerance is 3 ms and 3 %.
  */
 static void expect_cpu(const struct run *run)
 {
@@ -160,10 +159,9 @@ static void expect_cpu(const struct run *run)
 	int64_t expected = ((int64_t)usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000 +
 			   ((int64_t)usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
 	int64_t seen = (int64_t)exit->exit->cpu_ns;
-	int64_t tolerance = 3000000 * (int64_t)live_setting("PROCOBSRV_LIVE_PATIENCE", 1);
 
 	EXPECT(exit->exit->has_usage, "the exit tells no usage");
-	EXPECT(llabs(seen - expected) <= tolerance + expected * 3 / 100,
+	EXPECT(llabs(seen - expected) <= 3000000 + expected * 3 / 100,
 	       "cpu_ns is %" PRId64 ", wait4() says %" PRId64, seen, expected);
 	EXPECT(exit->exit->duration_ns >= (uint64_t)seen / 4 &&
 		   exit->exit->duration_ns <= run->workload.ended_ns - run->workload.before_ns,
