@@ -48,7 +48,9 @@ check 'two at once: the other is not' sh -c "! grep -q '$tag-other' '$work/mine'
 check 'two at once: nor the other way round' sh -c "! grep -q '$tag-mine' '$work/other'"
 
 begin=$(date +%s)
-try "$consctl" run -j --wait command -- sh -c 'sleep 20 & exit 4'
+# Ends only when what it leaves has run its program: what comes later is not reported.
+try "$consctl" run -j --wait command -- sh -c \
+	'sleep 20 & until grep -q sleep "/proc/$!/comm"; do :; done; sleep 0.2; exit 4'
 check '--wait command: its status' ended_with 4
 check '--wait command: at once' [ $(($(date +%s) - begin)) -lt 10 ]
 left=$(sed -n 's/.*"kind":"exec".*"process":{"pid":\([0-9]*\).*"argv":\["sleep","20"\].*/\1/p' "$work/out")

@@ -8,10 +8,11 @@ escape=$(printf '\033')
 mkfifo "$work/keys"
 exec 4<>"$work/keys"
 
-# terminal COMMAND: runs a shell command on a terminal of 60 columns until it ends.
+# terminal COMMAND: runs a shell command on a terminal of 60 columns until it ends. `exec` before a
+# command that is to be interrupted: a shell that waits for it would die of Ctrl-C itself.
 terminal() {
 	status=0
-	TERM=xterm script -qefc "stty cols 60 -onlcr -echo; $1" "$work/out" >/dev/null 2>"$work/err" <&4 || status=$?
+	SHELL=/bin/sh TERM=xterm script -qefc "stty cols 60 -onlcr -echo; $1" "$work/out" >/dev/null 2>"$work/err" <&4 || status=$?
 }
 # Presses Ctrl-C once a line of the output matches.
 press_control_c() {
@@ -55,11 +56,11 @@ check 'arguments cannot steer the terminal' sh -c "! LC_ALL=C grep -q '[$escape$
 check 'arguments: one line' out_lines 2
 
 press_control_c '^watching'
-terminal "'$consctl' watch"
+terminal "exec '$consctl' watch"
 check 'Ctrl-C in watch: status 0' ended_with 0
 check 'Ctrl-C in watch: the last line' out '^observed '
 press_control_c '^working'
-terminal "'$consctl' run -o '$work/run' -- sh -c 'trap \"exit 11\" INT; echo working; while :; do sleep 0.1; done'"
+terminal "exec '$consctl' run -o '$work/run' -- sh -c 'trap \"exit 11\" INT; echo working; while :; do sleep 0.1; done'"
 check "Ctrl-C in run: the command's own affair" ended_with 11
 check 'Ctrl-C in run: the last line' out '^observed '
 check 'Ctrl-C in run: the end was seen' grep -q ' exit 11 ' "$work/run"
