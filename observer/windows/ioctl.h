@@ -157,6 +157,6 @@ _Static_assert(sizeof(struct ioctl_activated) == 56, "the version must be update
 _Static_assert(sizeof(struct ioctl_batch) == 96, "the version must be updated");
 _Static_assert(sizeof(struct ioctl_acknowledgement) == 56, "the version must be updated");
 _Static_assert(sizeof(struct ioctl_residence) == 48, "the version must be updated");
-_Static_assert(sizeof(struct ioctl_information) == 264, "the version must be updated");
+_Static_assert(sizeof(struct ioctl_information) == 248, "the version must be updated");
 
 #endif
