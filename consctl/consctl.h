@@ -48,7 +48,7 @@ int uninstall_run(const struct settings *settings);
 int status_run(const struct settings *settings);
 
 /* One line on standard error, begun with "consctl: "; control characters become '?'. */
-void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void complain(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
 
 /* Complains about the last failed call of the library: procobsrv_explain(). */
 void complain_library(int error);

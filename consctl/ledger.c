@@ -9,7 +9,7 @@
 #define KNOWN_SCHEMA 1
 
 static void report(struct ledger *ledger, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((format(PRINTF_FORMAT, 2, 3)));
 
 /* A line of what was found, begun with the file's name. */
 static void report(struct ledger *ledger, const char *format, ...)

@@ -81,7 +81,7 @@ struct filter_parser {
 
 /* Fails with error EXPRESSION at a place: says what, where, and shows it. */
 void filter_fail(struct filter_parser *parser, size_t offset, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(PRINTF_FORMAT, 3, 4)));
 void filter_fail_memory(struct filter_parser *parser);
 
 /* Copies at most `size` bytes for a message: controls become ?, the end is cut. */
