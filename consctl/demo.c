@@ -172,11 +172,11 @@ static void take_event(struct demo *demo, const struct procobsrv_event *event)
 static bool take_events(struct demo *demo, const size_t *seen, size_t wanted, uint64_t patience_ns)
 {
 	intptr_t readable = procobsrv_descriptor(demo->monitor);
-	uint64_t end_ns = os_boot_ns() + patience_ns;
+	uint64_t end_ns = os_monotonic_ns() + patience_ns;
 	const struct procobsrv_event *event;
 
 	while (*seen < wanted && !demo->interrupted) {
-		uint64_t now_ns = os_boot_ns();
+		uint64_t now_ns = os_monotonic_ns();
 
 		if (now_ns >= end_ns)
 			return false;

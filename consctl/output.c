@@ -22,7 +22,7 @@ static void flush(struct output *output)
 		output->error =
 		    platform_file_write(output->file, output->buffer.data, output->buffer.size);
 	output->buffer.size = 0;
-	output->flushed_ns = os_boot_ns();
+	output->flushed_ns = os_monotonic_ns();
 	if (!output->error && output->on_written)
 		output->on_written(output->param);
 }
@@ -36,7 +36,7 @@ static void *run_flusher(void *param)
 		uint64_t wait_ns = FOR_EVER_NS;
 
 		if (output->buffer.size) {
-			uint64_t passed_ns = os_boot_ns() - output->flushed_ns;
+			uint64_t passed_ns = os_monotonic_ns() - output->flushed_ns;
 
 			if (passed_ns >= FLUSH_NS) {
 				flush(output);
@@ -139,7 +139,7 @@ bool output_end(struct output *output)
 	bool fine;
 
 	if (output->buffer.size >= FLUSH_SIZE || output->terminal || output->buffer.failed ||
-	    os_boot_ns() - output->flushed_ns >= FLUSH_NS)
+	    os_monotonic_ns() - output->flushed_ns >= FLUSH_NS)
 		flush(output);
 	wake_flusher(output);
 	fine = !output->error;

@@ -11,7 +11,7 @@
 
 static int left_ms(uint64_t end_ns)
 {
-	uint64_t now_ns = os_boot_ns();
+	uint64_t now_ns = os_monotonic_ns();
 
 	if (!end_ns)
 		return LOOK_MS;
@@ -26,7 +26,7 @@ static int left_ms(uint64_t end_ns)
 static void watch(struct reporter *reporter, struct control *control, uint64_t duration_ns)
 {
 	intptr_t done = os_event_handle(reporter->done);
-	uint64_t end_ns = duration_ns ? os_boot_ns() + duration_ns : 0;
+	uint64_t end_ns = duration_ns ? os_monotonic_ns() + duration_ns : 0;
 
 	for (;;) {
 		int timeout_ms = left_ms(end_ns);

@@ -12,7 +12,7 @@
 
 #define FILE_PREFIX  "procobsrv-table-"
 #define FILE_MAGIC   "POTABLE"
-#define FILE_VERSION 1
+#define FILE_VERSION 2
 #define BLOCK_MAGIC  0x4b4c4254u /* "TBLK" */
 #define BLOCK_MAX    (64u << 20)
 
@@ -34,6 +34,7 @@ enum block_kind {
 	BLOCK_TABLE = 1,   /* RECORD_EXISTING, back to back */
 	BLOCK_NUMBERS = 2, /* struct numbers, and struct gaps_sequence by cpu */
 	BLOCK_RECORDS = 3, /* struct entry and record, back to back */
+	BLOCK_LAST = 4,	   /* struct repeats_last by cpu, before the numbers */
 };
 
 struct block_header {
@@ -48,6 +49,7 @@ struct numbers {
 	uint64_t read;
 	uint64_t told;
 	uint64_t adopt;
+	uint64_t repeats;
 };
 
 struct entry {
@@ -153,6 +155,17 @@ static int write_table(struct checkpoint *checkpoint, struct table_file *file,
 	return error ? error : write_block(checkpoint, file, BLOCK_TABLE);
 }
 
+/* The first record to come may say again what the last one said. */
+static int write_last(struct checkpoint *checkpoint, struct table_file *file,
+		      const struct repeats *repeats)
+{
+	begin_block(checkpoint);
+	if (repeats->count)
+		buffer_append(&checkpoint->block, repeats->last,
+			      repeats->count * sizeof *repeats->last);
+	return write_block(checkpoint, file, BLOCK_LAST);
+}
+
 static int write_numbers(struct checkpoint *checkpoint, struct table_file *file,
 			 const struct gaps *gaps)
 {
@@ -160,6 +173,7 @@ static int write_numbers(struct checkpoint *checkpoint, struct table_file *file,
 	    .read = gaps->read,
 	    .told = gaps->told,
 	    .adopt = gaps->adopt,
+	    .repeats = gaps->repeats,
 	};
 
 	memcpy(numbers.skipped, gaps->skipped, sizeof numbers.skipped);
@@ -199,6 +213,7 @@ static int begin_file(struct checkpoint *checkpoint, struct table_file *file,
 	file->size = sizeof(struct file_header);
 	/* The header last: without it the file is none, should we be killed before it is whole. */
 	if (!(error = write_table(checkpoint, file, dispatch)) &&
+	    !(error = write_last(checkpoint, file, &dispatch->repeats)) &&
 	    !(error = write_numbers(checkpoint, file, &dispatch->gaps)))
 		error = write_header(file, stream);
 	file->table_size = file->size;
@@ -323,6 +338,7 @@ static int load_numbers(const struct buffer *block, struct gaps *gaps)
 	gaps->read = numbers.read;
 	gaps->told = numbers.told;
 	gaps->adopt = numbers.adopt != 0;
+	gaps->repeats = numbers.repeats;
 	if (!left)
 		return 0;
 	gaps->sequences = malloc(left);
@@ -330,6 +346,21 @@ static int load_numbers(const struct buffer *block, struct gaps *gaps)
 		return PROCOBSRV_ERROR_MEMORY;
 	memcpy(gaps->sequences, block->data + sizeof numbers, left);
 	gaps->count = left / sizeof *gaps->sequences;
+	return 0;
+}
+
+static int load_last(const struct buffer *block, struct repeats *repeats)
+{
+	if (block->size % sizeof *repeats->last)
+		return PROCOBSRV_ERROR_CORRUPT;
+	repeats_free(repeats);
+	if (!block->size)
+		return 0;
+	repeats->last = malloc(block->size);
+	if (!repeats->last)
+		return PROCOBSRV_ERROR_MEMORY;
+	memcpy(repeats->last, block->data, block->size);
+	repeats->count = block->size / sizeof *repeats->last;
 	return 0;
 }
 
@@ -365,6 +396,8 @@ static int load_file(struct checkpoint *checkpoint, struct table_file *file,
 	while (!(error = read_block(checkpoint, file, &kind))) {
 		if (kind == BLOCK_TABLE)
 			error = load_table(&checkpoint->block, dispatch);
+		else if (kind == BLOCK_LAST)
+			error = load_last(&checkpoint->block, &dispatch->repeats);
 		else if (kind == BLOCK_NUMBERS)
 			error = load_numbers(&checkpoint->block, &dispatch->gaps);
 		else if (kind == BLOCK_RECORDS)

@@ -65,11 +65,12 @@ struct dispatch {
 	bool gap_seen;	    /* since the last resync */
 	struct record_gap unsaid; /* losses of our own for which there was no memory to tell */
 	uint64_t stream;
-	uint64_t position;     /* of the record that is being dealt with */
-	uint64_t resume;       /* after it */
-	uint64_t concluded_ns; /* when what is concluded was so, boot clock; 0: now */
-	bool after_last;       /* a gap is told that no record has followed yet */
-	bool counted;	       /* the record that is being dealt with is in gaps.read */
+	uint64_t position;	/* of the record that is being dealt with */
+	uint64_t resume;	/* after it */
+	uint64_t concluded_ns;	/* when what is concluded was so, boot clock; 0: now */
+	uint64_t unrecorded_ns; /* in the cursor of the last event that has no record */
+	bool after_last;	/* a gap is told that no record has followed yet */
+	bool counted;		/* the record that is being dealt with is in gaps.read */
 
 	/* While a resync waits: who has exited since its snapshot began. */
 	bool note_exits;

@@ -44,7 +44,7 @@ static struct event *pop_ready(struct procobsrv *monitor)
 
 static int fetch(struct procobsrv *monitor, int timeout_ms)
 {
-	uint64_t now = os_boot_ns();
+	uint64_t now = os_monotonic_ns();
 	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000;
 
 	for (;;) {
@@ -61,7 +61,7 @@ static int fetch(struct procobsrv *monitor, int timeout_ms)
 		}
 		if (error && error != PROCOBSRV_ERROR_TIMEOUT)
 			return error;
-		now = os_boot_ns();
+		now = os_monotonic_ns();
 		if (error == PROCOBSRV_ERROR_TIMEOUT && now >= deadline)
 			return error;
 	}

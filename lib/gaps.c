@@ -52,11 +52,12 @@ uint64_t gaps_total(const struct record_gap *gap)
 	return total;
 }
 
-void gaps_adopt(struct gaps *gaps, uint64_t read)
+void gaps_adopt(struct gaps *gaps, uint64_t read, uint64_t repeats)
 {
 	gaps_free(gaps);
 	gaps->adopt = true;
 	gaps->read = read;
+	gaps->repeats = repeats;
 }
 
 void gaps_count_read(struct gaps *gaps)
@@ -77,7 +78,7 @@ uint64_t gaps_accounted(const struct gaps *gaps)
 		accounted += gaps->sequences[cpu].number;
 	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
 		accounted += gaps->skipped[kind];
-	return accounted;
+	return accounted - gaps->repeats;
 }
 
 /* Counts what the counters have grown by into gap, and accounts for it; returns the sum. */

@@ -22,8 +22,9 @@ struct gaps {
 	size_t count;
 	uint64_t skipped[RECORD_LOST_KINDS];
 	bool adopt; /* nothing is known of what came before: the first number of a cpu is taken */
-	uint64_t told; /* holes in the numbers to come that have been told already */
-	uint64_t read; /* observations accounted for that were not lost, of all cpus */
+	uint64_t told;	  /* holes in the numbers to come that have been told already */
+	uint64_t read;	  /* observations accounted for that were not lost, of all cpus */
+	uint64_t repeats; /* of them: what was told before by another observer of the same ring */
 };
 
 void gaps_free(struct gaps *gaps);
@@ -46,15 +47,16 @@ bool gaps_trailing(struct gaps *gaps, const struct source_statistics *statistics
 
 uint64_t gaps_total(const struct record_gap *gap);
 
-/* How many observations have been accounted for, losses included. */
+/* How many events have been accounted for, losses included: observations without repeats. */
 uint64_t gaps_accounted(const struct gaps *gaps);
 
 /* What user mode itself gave up (the queue, the disk) is told at once; the numbers will show it as
  * a hole once more, which then is none. */
 void gaps_told(struct gaps *gaps, const struct record_gap *gap);
 
-/* Forgets everything: the next records are taken as they come. `read` were read before. */
-void gaps_adopt(struct gaps *gaps, uint64_t read);
+/* Forgets everything: the next records are taken as they come. `read` were read before, `repeats`
+ * of them such. */
+void gaps_adopt(struct gaps *gaps, uint64_t read, uint64_t repeats);
 
 /* Computes `read` from the sequences, which were set from elsewhere. */
 void gaps_count_read(struct gaps *gaps);

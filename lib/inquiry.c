@@ -45,7 +45,8 @@ static void fill(struct procobsrv *monitor, struct procobsrv_statistics *out)
 	out->processes = atomic_load(&counters->processes);
 	source_statistics_of(monitor, &source);
 	queue_statistics(monitor->queue, &queue);
-	uint64_t observed = sum_observed(&source) - monitor->baseline_number;
+	uint64_t observed = sum_observed(&source) - monitor->baseline_number -
+			    monitor->baseline_repeats - out->repeats;
 	uint64_t dealt_with = out->delivered + out->filtered + out->lost;
 	/* Losses that user mode made up for itself (a dead record) are in seq, not in the numbers.
 	 */

@@ -152,7 +152,7 @@ static void observe(struct procobsrv *monitor)
 static void drain_rest(struct procobsrv *monitor)
 {
 	struct source_statistics *statistics = &monitor->last_statistics;
-	uint64_t deadline = os_boot_ns() + LAST_DRAIN_NS;
+	uint64_t deadline = os_monotonic_ns() + LAST_DRAIN_NS;
 
 	bool resident = monitor->options.source.resident;
 
@@ -160,7 +160,7 @@ static void drain_rest(struct procobsrv *monitor)
 	if (monitor_discards(monitor) ||
 	    monitor->operations->statistics(monitor->source, statistics))
 		return;
-	while (os_boot_ns() < deadline) {
+	while (os_monotonic_ns() < deadline) {
 		/* A resident observer goes on: only what it had written by now is ours. */
 		if (!resident && monitor->operations->statistics(monitor->source, statistics))
 			return;

@@ -278,7 +278,7 @@ int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 
 int procobsrv_wait(struct procobsrv *monitor, int timeout_ms)
 {
-	uint64_t now = os_boot_ns();
+	uint64_t now = os_monotonic_ns();
 	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000;
 	int error = 0;
 
@@ -289,7 +289,7 @@ int procobsrv_wait(struct procobsrv *monitor, int timeout_ms)
 	while (monitor->state != MONITOR_ENDED && monitor->state != MONITOR_IDLE && !error) {
 		if (deadline == UINT64_MAX)
 			pthread_cond_wait(&monitor->changed, &monitor->lock);
-		else if ((now = os_boot_ns()) < deadline)
+		else if ((now = os_monotonic_ns()) < deadline)
 			os_condition_wait(&monitor->changed, &monitor->lock, deadline - now);
 		else
 			error = PROCOBSRV_ERROR_TIMEOUT;

@@ -76,7 +76,8 @@ struct procobsrv {
 	uint64_t last_delivered;       /* position after the last event made; the taker's */
 	struct checkpoint *checkpoint; /* the taker's; NULL: none */
 	_Atomic bool checkpointed;     /* what was dealt with is in the checkpoint */
-	uint64_t baseline_number;      /* sum of the kernel's numbers when this run began */
+	uint64_t baseline_number;      /* events before this run: where its numbers go on */
+	uint64_t baseline_repeats;     /* the kernel's numbers beyond that, told twice before */
 
 	pthread_t listener;
 	bool listener_runs; /* is to be joined */

@@ -12,8 +12,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Nanoseconds since boot, suspension included: the clock of the records. */
+/*
+ * Nanoseconds on the clock of the records. Linux: since boot, suspension included. Windows: since
+ * 1970, as processes' times are told there, in steps of the system's timer; it is set like any wall
+ * clock, so that nothing is timed with it.
+ */
 uint64_t os_boot_ns(void);
+/* Nanoseconds since some moment, suspension included; never set: for deadlines and intervals. */
+uint64_t os_monotonic_ns(void);
 /* Nanoseconds since 1970, UTC. */
 int64_t os_wall_ns(void);
 

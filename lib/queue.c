@@ -94,7 +94,7 @@ bool queue_wait_until(struct queue *queue, pthread_cond_t *condition, uint64_t u
 		pthread_cond_wait(condition, &queue->lock);
 		return true;
 	}
-	now = os_boot_ns();
+	now = os_monotonic_ns();
 	if (now >= until)
 		return false;
 	os_condition_wait(condition, &queue->lock, until - now);
@@ -103,7 +103,7 @@ bool queue_wait_until(struct queue *queue, pthread_cond_t *condition, uint64_t u
 
 uint64_t queue_wait_end(int timeout_ms)
 {
-	return timeout_ms < 0 ? 0 : os_boot_ns() + (uint64_t)timeout_ms * 1000000;
+	return timeout_ms < 0 ? 0 : os_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
 }
 
 static void set_position(struct queue *queue, uint64_t position)

@@ -20,23 +20,26 @@ static void forget_counters(struct procobsrv *monitor, uint64_t accounted)
 
 	/* Its numbers go on, so that what is read again has the same. */
 	monitor->baseline_number = accounted;
+	monitor->baseline_repeats = dispatch->gaps.repeats;
 	atomic_store(&dispatch->counters.seq, accounted);
 	atomic_store(&dispatch->counters.filtered, 0);
 	atomic_store(&dispatch->counters.delivered, 0);
 	atomic_store(&dispatch->counters.lost, 0);
 	atomic_store(&dispatch->counters.synthetic, 0);
 	atomic_store(&dispatch->counters.gaps, 0);
+	atomic_store(&dispatch->counters.repeats, 0);
 	dispatch->gap_seen = false;
 }
 
 /* No checkpoint, or a damaged one: a snapshot is going to fill the table, the numbers are unknown.
  */
-static int start_afresh(struct dispatch *dispatch, uint64_t read)
+static int start_afresh(struct dispatch *dispatch, const struct source_statistics *statistics)
 {
 	process_table_free(&dispatch->table);
+	repeats_free(&dispatch->repeats);
 	/* An observer that nobody has read yet numbers from 1. */
-	if (read)
-		gaps_adopt(&dispatch->gaps, read);
+	if (statistics->read)
+		gaps_adopt(&dispatch->gaps, statistics->read, statistics->repeats);
 	else
 		gaps_free(&dispatch->gaps);
 	return process_table_init(&dispatch->table);
@@ -74,10 +77,11 @@ int reader_take_over(struct procobsrv *monitor)
 				statistics.acknowledged);
 	dispatch->kinds = kinds;
 	dispatch->deliver = deliver;
-	if (error && start_afresh(dispatch, statistics.read))
+	if (error && start_afresh(dispatch, &statistics))
 		error = error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the process table");
-	forget_counters(monitor, dispatch->gaps.adopt ? statistics.read + sum_lost(&statistics)
-						      : gaps_accounted(&dispatch->gaps));
+	forget_counters(monitor, dispatch->gaps.adopt
+				     ? statistics.read - statistics.repeats + sum_lost(&statistics)
+				     : gaps_accounted(&dispatch->gaps));
 	return error;
 }
 
@@ -112,13 +116,14 @@ void reader_before_batch(struct procobsrv *monitor, const struct queue_batch *ba
 		give_up_checkpoint(monitor);
 }
 
-static void acknowledge(struct procobsrv *monitor, uint64_t position, uint64_t read)
+static void acknowledge(struct procobsrv *monitor, uint64_t position, uint64_t read,
+			uint64_t repeats)
 {
 	pthread_mutex_lock(&monitor->lock);
 	if (position > monitor->acknowledged) {
 		monitor->acknowledged = position;
 		if (monitor->source) {
-			monitor->operations->acknowledge(monitor->source, position, read);
+			monitor->operations->acknowledge(monitor->source, position, read, repeats);
 			monitor->operations->release(monitor->source, position);
 		}
 		pthread_cond_broadcast(&monitor->changed);
@@ -143,7 +148,8 @@ void reader_after_batch(struct procobsrv *monitor, const struct queue_batch *bat
 		return;
 	/* What was filtered needs nobody's word, once all before it is safe. */
 	if (!waits || acknowledged_by_now(monitor) >= monitor->last_delivered)
-		acknowledge(monitor, batch->resume, monitor->dispatch.gaps.read);
+		acknowledge(monitor, batch->resume, monitor->dispatch.gaps.read,
+			    monitor->dispatch.gaps.repeats);
 	if (monitor->checkpoint && checkpoint_advance(monitor->checkpoint, &monitor->dispatch,
 						      batch->resume, acknowledged_by_now(monitor)))
 		give_up_checkpoint(monitor);
@@ -257,6 +263,6 @@ int procobsrv_acknowledge(struct procobsrv *monitor, const struct procobsrv_even
 				 "only a monitor with PROCOBSRV_RESIDENT and PROCOBSRV_ACKNOWLEDGE "
 				 "takes acknowledgements");
 	const struct event *object = (const struct event *)(const void *)event;
-	acknowledge(monitor, object->resume, object->read);
+	acknowledge(monitor, object->resume, object->read, object->repeats);
 	return 0;
 }

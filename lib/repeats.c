@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct repeats_last {
-	uint64_t number;
-	uint64_t start_ns;
-	uint64_t exec_id;
-	uint32_t pid;
-	uint32_t kind;
-};
-
 void repeats_free(struct repeats *repeats)
 {
 	free(repeats->last);

@@ -11,7 +11,14 @@
 
 #include <stdbool.h>
 
-struct repeats_last;
+/* What the last record of a cpu was about; 0 of number: there was none. Kept in checkpoints. */
+struct repeats_last {
+	uint64_t number;
+	uint64_t start_ns;
+	uint64_t exec_id;
+	uint32_t pid;
+	uint32_t kind;
+};
 
 struct repeats {
 	struct repeats_last *last; /* by cpu */

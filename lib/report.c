@@ -140,6 +140,30 @@ static uint64_t place_to_go_on(const struct dispatch *dispatch, uint64_t positio
 	return assembly_oldest(&dispatch->assembly, position) == position ? position : 0;
 }
 
+/* It has no number of its own: else the numbers of a reader that was killed, and could not tell
+ * how many it had dropped, would have holes that nothing explains. */
+void report_repeat(struct dispatch *dispatch)
+{
+	dispatch->gaps.repeats++;
+	count(&dispatch->counters.repeats, 1);
+}
+
+/* What a reader that goes on at event->resume must know. */
+static void set_progress(const struct dispatch *dispatch, struct event *event, uint64_t position,
+			 uint64_t read)
+{
+	event->resume = place_to_go_on(dispatch, position);
+	event->read = read;
+	event->repeats = dispatch->gaps.repeats;
+}
+
+/* What has no record comes with one that is counted already, but may still have to be dealt with.
+ */
+static void set_progress_before(const struct dispatch *dispatch, struct event *event)
+{
+	set_progress(dispatch, event, dispatch->position, dispatch->gaps.read - dispatch->counted);
+}
+
 int report_record(struct dispatch *dispatch, enum procobsrv_kind kind,
 		  const struct record_view *view, const struct procobsrv_process *process,
 		  bool in_tree)
@@ -178,24 +202,9 @@ int report_record(struct dispatch *dispatch, enum procobsrv_kind kind,
 		return 0;
 	}
 	count(&counters->delivered, 1);
-	event->resume = place_to_go_on(dispatch, dispatch->resume);
-	event->read = dispatch->gaps.read;
+	set_progress(dispatch, event, dispatch->resume, dispatch->gaps.read);
 	dispatch->deliver(event, dispatch->param);
 	return 0;
-}
-
-void report_repeat(struct dispatch *dispatch)
-{
-	count(&dispatch->counters.seq, 1);
-	count(&dispatch->counters.filtered, 1);
-	count(&dispatch->counters.repeats, 1);
-}
-
-/* What has no record comes with one that is counted already, but may still have to be dealt with.
- */
-static uint64_t read_before(const struct dispatch *dispatch)
-{
-	return dispatch->gaps.read - dispatch->counted;
 }
 
 static bool of_tree(const struct dispatch *dispatch, const struct procobsrv_process *process)
@@ -235,12 +244,12 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 					: process_create_stub(&dispatch->context, &identity);
 	}
 	count(&counters->synthetic, 1);
-	/* No two of one reader are made in the same nanosecond. */
+	/* No two of one reader have the same time in their cursors, however coarse the clock is. */
+	dispatch->unrecorded_ns = now > dispatch->unrecorded_ns ? now : dispatch->unrecorded_ns + 1;
 	event_set_cursor(event, dispatch->stream, dispatch->position,
-			 flags & PROCOBSRV_EVENT_SYNTHETIC ? 'r' : 'x', now);
+			 flags & PROCOBSRV_EVENT_SYNTHETIC ? 'r' : 'x', dispatch->unrecorded_ns);
 	/* The record that it came with may still be dealt with. */
-	event->resume = place_to_go_on(dispatch, dispatch->position);
-	event->read = read_before(dispatch);
+	set_progress_before(dispatch, event);
 	if (matches(dispatch, event))
 		dispatch->deliver(event, dispatch->param);
 	else
@@ -326,8 +335,7 @@ bool report_lost(struct dispatch *dispatch, const struct record_gap *gap)
 				 gaps_accounted(&dispatch->gaps));
 	else
 		event_set_cursor(event, dispatch->stream, dispatch->position, 'l', gap->stage);
-	event->resume = place_to_go_on(dispatch, dispatch->position);
-	event->read = read_before(dispatch);
+	set_progress_before(dispatch, event);
 	if (dispatch->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
 		dispatch->deliver(event, dispatch->param);
 	else

@@ -26,7 +26,7 @@ int resync_begin(struct resync *resync, const struct source_operations *operatio
 {
 	resync->records.size = 0;
 	resync->began_ns = os_boot_ns();
-	resync->last_ns = resync->began_ns;
+	resync->last_ns = os_monotonic_ns();
 	int error = operations->snapshot(source, keep_record, &resync->records, &resync->position);
 	if (!error && resync->records.failed)
 		error = error_set(PROCOBSRV_ERROR_MEMORY,

@@ -17,8 +17,8 @@ struct resync {
 	uint64_t began_ns;
 	uint64_t ended_ns; /* when the list was complete */
 	uint64_t position;
-	bool waiting; /* for the stream to reach position */
-	uint64_t last_ns;
+	bool waiting;	  /* for the stream to reach position */
+	uint64_t last_ns; /* when it was last begun, os_monotonic_ns() */
 };
 
 void resync_free(struct resync *resync);

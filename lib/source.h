@@ -61,6 +61,7 @@ struct source_statistics {
 	uint64_t released;     /* position before which the room has been given back */
 	uint64_t acknowledged; /* resident: position before which all is safe with a user */
 	uint64_t read;	       /* resident: observations before it, losses not counted */
+	uint64_t repeats;      /* resident: of them, those that two observers told */
 	uint64_t ring_size;    /* bytes; 0: the source has no ring */
 	uint64_t ring_peak;    /* bytes, the most that were in use when the reader looked */
 	uint64_t wakeups;
@@ -94,7 +95,8 @@ struct source_operations {
 
 	/* A resident observer is told that records before `position` are safe with a user, so that
 	 * a later reader goes on there; NULL: this source has no resident observers. */
-	void (*acknowledge)(struct source *source, uint64_t position, uint64_t read);
+	void (*acknowledge)(struct source *source, uint64_t position, uint64_t read,
+			    uint64_t repeats);
 
 	/* Makes a drain() that waits, or the next one, return soon. */
 	void (*wake)(struct source *source);

@@ -285,7 +285,7 @@ int spill_write(struct spill *spill, struct segment *segment, size_t first, size
 	struct spill_block *new_block;
 	int error;
 
-	if (spill->failure && os_boot_ns() - spill->failed_ns < SPILL_RETRY_NS)
+	if (spill->failure && os_monotonic_ns() - spill->failed_ns < SPILL_RETRY_NS)
 		return spill->failure;
 	new_block = calloc(1, sizeof(*new_block));
 	if (!new_block)
@@ -299,7 +299,7 @@ int spill_write(struct spill *spill, struct segment *segment, size_t first, size
 		return ENOSPC;
 	spill->failure = error;
 	if (error) {
-		spill->failed_ns = os_boot_ns();
+		spill->failed_ns = os_monotonic_ns();
 		return error;
 	}
 	*block = new_block;

@@ -158,7 +158,7 @@ static void begin_resync(struct procobsrv *monitor)
 	if (!monitor->dispatch.gap_seen || resync->waiting ||
 	    monitor->options.flags & PROCOBSRV_NO_SNAPSHOT)
 		return;
-	if (os_boot_ns() - resync->last_ns < RESYNC_INTERVAL_NS)
+	if (os_monotonic_ns() - resync->last_ns < RESYNC_INTERVAL_NS)
 		return;
 	monitor->dispatch.gap_seen = false;
 	monitor->dispatch.exited_count = 0;

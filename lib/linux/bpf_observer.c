@@ -391,6 +391,7 @@ void bpf_observer_counters(const struct bpf_observer *observer,
 	statistics->ring_size = state->ring_size;
 	statistics->acknowledged = __atomic_load_n(&state->acknowledged, __ATOMIC_ACQUIRE);
 	statistics->read = __atomic_load_n(&state->read, __ATOMIC_RELAXED);
+	statistics->repeats = __atomic_load_n(&state->repeats, __ATOMIC_RELAXED);
 	count_skipped(observer, statistics->skipped);
 	statistics->sequence_count = state->sequence_count < SOURCE_SEQUENCES_MAX
 					 ? state->sequence_count

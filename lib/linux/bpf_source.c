@@ -198,9 +198,11 @@ static int bpf_statistics(struct source *source, struct source_statistics *stati
 	return 0;
 }
 
-static void bpf_acknowledge(struct source *source, uint64_t position, uint64_t read)
+static void bpf_acknowledge(struct source *source, uint64_t position, uint64_t read,
+			    uint64_t repeats)
 {
 	__atomic_store_n(&source->observer.state->read, read, __ATOMIC_RELAXED);
+	__atomic_store_n(&source->observer.state->repeats, repeats, __ATOMIC_RELAXED);
 	__atomic_store_n(&source->observer.state->acknowledged, position, __ATOMIC_RELEASE);
 }
 

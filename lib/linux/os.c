@@ -50,6 +50,11 @@ uint64_t os_boot_ns(void)
 	return clock_ns(CLOCK_BOOTTIME) - (uint64_t)boot_shift_ns;
 }
 
+uint64_t os_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_BOOTTIME);
+}
+
 int64_t os_wall_ns(void)
 {
 	return (int64_t)clock_ns(CLOCK_REALTIME);
