@@ -283,14 +283,14 @@ enum procobsrv_stop_mode {
 struct procobsrv_statistics {
 	uint64_t observed;  /* by the kernel, losses included */
 	uint64_t delivered; /* handed to the handler or fetched */
-	uint64_t filtered;  /* by kinds, match, root_pid; repeats */
+	uint64_t filtered;  /* by kinds, match, root_pid, flags */
 	uint64_t lost;
 	uint64_t pending;   /* in the ring, the queue or the spill */
 	uint64_t synthetic; /* existing and resync events; in none of the above */
 	uint64_t processes; /* in the table now */
 	uint64_t gaps;
 	uint64_t resyncs;
-	uint64_t repeats;     /* told twice while an observer was replaced; among the filtered */
+	uint64_t repeats;     /* told twice while an observer was replaced; in none of the above */
 	uint64_t ring_size;   /* bytes */
 	uint64_t ring_used;   /* bytes */
 	uint64_t ring_peak;   /* bytes */

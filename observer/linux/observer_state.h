@@ -58,8 +58,9 @@ struct observer_state {
 	/* 1 while a reader sleeps and must be woken; the program that sees it takes it back. */
 	uint32_t reader_waiting;
 	uint32_t reserved_word;
-	uint64_t read; /* resident: observations before `acknowledged`, losses not counted */
-	uint32_t reserved_line[12];
+	uint64_t read;	  /* resident: observations before `acknowledged`, losses not counted */
+	uint64_t repeats; /* resident: those among them that were told twice (lib/repeats.h) */
+	uint32_t reserved_line[10];
 
 	struct observer_sequence sequences[OBSERVER_SEQUENCES];
 };
