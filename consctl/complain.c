@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "consctl.h"
+#include "platform.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +18,18 @@ void complain(const char *format, ...)
 	for (char *character = text; *character; character++)
 		if (((unsigned char)*character < ' ' && *character != '\n') || *character == 0x7f)
 			*character = '?';
-	fprintf(stderr, "consctl: %s\n", text);
+	say("consctl: %s\n", text);
+}
+
+void say(const char *format, ...)
+{
+	char text[4096 + 16];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	platform_say(text);
 }
 
 void complain_library(int error)

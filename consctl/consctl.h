@@ -50,6 +50,9 @@ int status_run(const struct settings *settings);
 /* One line on standard error, begun with "consctl: "; control characters become '?'. */
 void complain(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
 
+/* Writes to standard error: what is no complaint. The line ends where `format` says so. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Complains about the last failed call of the library: procobsrv_explain(). */
 void complain_library(int error);
 

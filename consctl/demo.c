@@ -41,7 +41,9 @@ struct demo {
 	size_t starts;	/* seen, with the program's name */
 	size_t ends;
 	struct buffer buffer;
-	int error; /* of writing */
+	const char *hint; /* why programs may have ended unasked; NULL: no reason is known */
+	int64_t asked_ns; /* when they were told to end */
+	int error;	  /* of writing */
 	bool interrupted;
 };
 
@@ -203,7 +205,7 @@ static int start_programs(struct demo *demo, char *const *arguments)
 		int error = launcher_start(demo->launcher, &program->pid);
 
 		if (error) {
-			complain("cannot start '%s': %s", arguments[0], strerror(error));
+			complain("cannot start '%s': %s", arguments[0], platform_error_text(error));
 			return STATUS_FAILED;
 		}
 		demo->started++;
@@ -224,6 +226,19 @@ static void show_unnamed(struct demo *demo)
 	for (size_t index = 0; index < demo->started; index++)
 		if (demo->programs[index].process && !demo->programs[index].shown)
 			show_start(demo, &demo->programs[index]);
+}
+
+/* These were started and have ended, as they should, but not because they were told to. */
+static void show_early(const struct demo *demo)
+{
+	size_t early = 0;
+
+	for (size_t index = 0; index < demo->started; index++)
+		if (demo->programs[index].ended && demo->programs[index].end_ns < demo->asked_ns)
+			early++;
+	if (early && demo->hint)
+		complain("%zu of %zu ended before they were told to: %s", early, demo->count,
+			 demo->hint);
 }
 
 static void show_missing(struct demo *demo)
@@ -283,11 +298,13 @@ static int demonstrate(struct demo *demo, char *const *arguments)
 		return STATUS_FAILED;
 	take_events(demo, &demo->starts, demo->count, PATIENCE_NS);
 	show_unnamed(demo);
+	demo->asked_ns = os_wall_ns();
 	end_programs(demo, false);
 	if (!take_events(demo, &demo->ends, demo->count, GRACE_NS)) {
 		end_programs(demo, true);
 		take_events(demo, &demo->ends, demo->count, PATIENCE_NS);
 	}
+	show_early(demo);
 	return conclude(demo);
 }
 
@@ -310,6 +327,7 @@ int demo_run(const struct settings *settings)
 	    settings->operand_count ? settings->operands : platform_demo_program();
 	struct demo demo = {
 	    .count = settings->number ? settings->number : DEFAULT_NUMBER,
+	    .hint = settings->operand_count ? NULL : platform_demo_hint,
 	    .buffer = BUFFER_EMPTY,
 	};
 	int status = STATUS_FAILED;
@@ -322,12 +340,13 @@ int demo_run(const struct settings *settings)
 	}
 	error = launcher_open(arguments, LAUNCHER_KILLS, &demo.launcher);
 	if (error) {
-		complain("cannot make a process to start programs from: %s", strerror(error));
+		complain("cannot make a process to start programs from: %s",
+			 platform_error_text(error));
 		goto free;
 	}
 	error = control_open(0, &demo.control);
 	if (error) {
-		complain("cannot take signals: %s", strerror(error));
+		complain("cannot take signals: %s", platform_error_text(error));
 		goto close_launcher;
 	}
 	if (open_monitor(&demo, settings) == STATUS_FINE)

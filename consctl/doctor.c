@@ -239,7 +239,7 @@ int doctor_run(const struct settings *settings)
 	/* Never started: it only serves as a tree to observe. */
 	error = launcher_open(nothing, LAUNCHER_KILLS, &launcher);
 	if (error)
-		complain("cannot make a process to observe: %s", strerror(error));
+		complain("cannot make a process to observe: %s", platform_error_text(error));
 	diagnosis->check_count = platform_check(diagnosis->checks);
 	try_all(diagnosis, launcher);
 	launcher_close(launcher);

@@ -33,17 +33,10 @@ static const struct option *const doctor_options[] = {&option_format, &option_js
 static const struct option *const verify_options[] = {&option_format, &option_json, NULL};
 
 static const struct verb verbs[] = {
-    {"watch", "[options]", "report events until Ctrl-C",
-     "Reports every process that starts, runs a program or ends, from the line\n"
-     "\"watching (BACKEND)...\" on standard error until Ctrl-C, SIGTERM, --duration or --count.\n"
-     "The last line tells whether anything was lost; the status is then 3.\n",
-     watch_options, OPERANDS_NONE, STATUS_USAGE, watch_run},
+    {"watch", "[options]", "report events until Ctrl-C", platform_watch_help, watch_options,
+     OPERANDS_NONE, STATUS_USAGE, watch_run},
     {"run", "[options] [--] COMMAND [ARGUMENT...]", "run a command, report its whole tree",
-     "Runs COMMAND and reports every process of its tree and none else; returns when the tree\n"
-     "has ended, with the status of COMMAND (128 + signal if it was killed). Events go to\n"
-     "standard output between those of COMMAND itself: --output FILE keeps them apart.\n"
-     "The status is 125 if consctl itself failed, 126 and 127 if COMMAND could not be run.\n",
-     run_options, OPERANDS_COMMAND, STATUS_RUN_FAILED, run_run},
+     platform_run_help, run_options, OPERANDS_COMMAND, STATUS_RUN_FAILED, run_run},
     {"demo", "[-n N] [-- PROGRAM [ARGUMENT...]]", "start programs, see each of them start and end",
      "Starts N programs, reports the start of each as it was observed, closes them, reports\n"
      "each end. Fails if one start or end was not seen.\n",
@@ -59,11 +52,8 @@ static const struct verb verbs[] = {
      "Looks at what the backends need, tries each of them, and tells which one would be\n"
      "taken and why. The status is 0 if one observes the whole machine and misses nothing.\n",
      doctor_options, OPERANDS_NONE, STATUS_USAGE, doctor_run},
-    {"install", "[options]", "make the observer resident",
-     "Loads an observer that stays in the kernel and goes on observing while nobody reads, until\n"
-     "uninstall or the next boot. \"consctl watch --resume\" reads it from where its last reader\n"
-     "stopped. What it takes (arguments, environment, kinds) is settled here.\n",
-     install_options, OPERANDS_NONE, STATUS_USAGE, install_run},
+    {"install", "[options]", "make the observer resident", platform_install_help, install_options,
+     OPERANDS_NONE, STATUS_USAGE, install_run},
     {"uninstall", "", "remove the resident observer",
      "Removes the resident observer with all that belongs to it, events included that nobody\n"
      "has read.\n",
@@ -171,7 +161,7 @@ int main(int count, char **arguments)
 {
 	const struct verb *verb;
 
-	platform_begin();
+	platform_begin(&count, &arguments);
 	setlocale(LC_CTYPE, "");
 	if (count < 2) {
 		complain("needs a verb; see 'consctl --help'");

@@ -66,7 +66,7 @@ static void complain_open(const char *path, int error)
 			 "file itself",
 			 path);
 	else
-		complain("cannot write to '%s': %s", path, strerror(error));
+		complain("cannot write to '%s': %s", path, platform_error_text(error));
 }
 
 int output_open(struct output *output, const char *path)
@@ -101,7 +101,7 @@ destroy_condition:
 destroy_lock:
 	pthread_mutex_destroy(&output->lock);
 close:
-	complain("cannot start a thread for the output: %s", strerror(error));
+	complain("cannot start a thread for the output: %s", platform_error_text(error));
 	buffer_free(&output->buffer);
 	if (path)
 		platform_file_close(output->file);
@@ -200,9 +200,9 @@ int output_status(const char *path, int error)
 	if (!error || error == EPIPE)
 		return STATUS_FINE;
 	if (path)
-		complain("cannot write to '%s': %s", path, strerror(error));
+		complain("cannot write to '%s': %s", path, platform_error_text(error));
 	else
-		complain("cannot write to standard output: %s", strerror(error));
+		complain("cannot write to standard output: %s", platform_error_text(error));
 	return STATUS_FAILED;
 }
 

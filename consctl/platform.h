@@ -14,10 +14,21 @@
 #include <stdint.h>
 
 /* First thing in main(): a reader that goes away is told by an error, not a signal; descriptors
- * that the caller closed are not taken by something else. */
-void platform_begin(void);
+ * that the caller closed are not taken by something else; main()'s arguments become the ones that
+ * were typed, in UTF-8 where the system's own are something else. */
+void platform_begin(int *count, char ***arguments);
 
-/* Files. All return 0 or an errno. */
+/* Writes to standard error, as it is. */
+void platform_say(const char *text);
+
+/*
+ * What an error of this header, or an errno, means. Functions here return errnos; where errno has
+ * no word for what the system says, another number that only this function knows. Valid until the
+ * thread's next call.
+ */
+const char *platform_error_text(int error);
+
+/* Files. All return 0 or an error. */
 
 /* Opens to append; a new file is its owner's alone; a symbolic link is refused. */
 int platform_file_open(const char *path, intptr_t *file);
@@ -52,7 +63,7 @@ enum control_flag {
 
 /*
  * Takes the signals that end or steer consctl away from their default actions, before any thread is
- * made; control_wait() tells them. 0 or an errno. One at a time.
+ * made; control_wait() tells them. 0 or an error. One at a time.
  */
 struct control;
 int control_open(unsigned flags, struct control **control);
@@ -89,11 +100,11 @@ struct launcher_news {
 
 /*
  * Makes a launcher for one program; must precede control_open() and any thread. arguments: ended by
- * NULL, borrowed. 0 or an errno.
+ * NULL, borrowed. 0 or an error.
  */
 int launcher_open(char *const *arguments, unsigned flags, struct launcher **launcher);
 uint32_t launcher_pid(const struct launcher *launcher);
-/* Starts the program once more. 0 and *pid, or the errno of why it cannot be run. */
+/* Starts the program once more. 0 and *pid, or the error why it cannot be run. */
 int launcher_start(struct launcher *launcher, uint32_t *pid);
 /* Sends a signal of control_signal() to a program, if it has not ended. */
 void launcher_forward(struct launcher *launcher, uint32_t pid, int signal);
@@ -104,11 +115,13 @@ intptr_t launcher_handle(const struct launcher *launcher);
 struct launcher_news launcher_read(struct launcher *launcher);
 /* Ends it. NULL is allowed. */
 void launcher_close(struct launcher *launcher);
-/* What errno of launcher_start() means "there is no such program". */
+/* What error of launcher_start() means "there is no such program". */
 bool launcher_not_found(int error);
 
 /* The program that the demonstration starts, with its arguments, ended by NULL. */
 char *const *platform_demo_program(void);
+/* Why that program may have ended before it was told to; NULL: no reason is known. */
+extern const char *const platform_demo_hint;
 
 /* Whether `process` is the one that this system calls `pid` here (in the caller's pid namespace).
  */
@@ -122,6 +135,8 @@ void platform_user_name(const struct procobsrv_process *process, char *text, siz
 void platform_short_time(int64_t time_ns, char *text, size_t size);
 /* Whether standard output shows UTF-8. */
 bool platform_shows_utf8(void);
+/* Whether a terminal behind standard output understands colours. */
+bool platform_shows_color(void);
 
 /* What doctor looks at. */
 
@@ -141,6 +156,14 @@ struct check {
 #define CHECKS_MAX 32
 /* Fills `checks`, returns how many. */
 size_t platform_check(struct check checks[CHECKS_MAX]);
+
+/* What --help says differently from system to system. Lines are broken by '\n'. */
+extern const char platform_backend_argument[]; /* the backends' names, with '|' between them */
+extern const char platform_output_help[];
+extern const char platform_spill_directory_help[];
+extern const char platform_watch_help[]; /* of verbs: each line ended */
+extern const char platform_run_help[];
+extern const char platform_install_help[];
 
 /* Versions of what was compiled in beside the library, "libbpf 1.1.2"; false: nothing to tell. */
 bool platform_versions(char *text, size_t size);

@@ -11,11 +11,10 @@
 static bool wants_color(const struct settings *settings, bool terminal)
 {
 	const char *no_color = getenv("NO_COLOR");
-	const char *kind = getenv("TERM");
 
 	if (settings->color != COLOR_AUTO)
 		return settings->color == COLOR_ALWAYS;
-	return terminal && !(no_color && *no_color) && !(kind && !strcmp(kind, "dumb"));
+	return terminal && !(no_color && *no_color) && platform_shows_color();
 }
 
 /* Called with the output locked. */
@@ -128,7 +127,7 @@ int reporter_open(struct reporter *reporter, const struct settings *settings, ui
 	}
 	reporter->done = os_event_create();
 	if (!reporter->done) {
-		complain("cannot make a wake object: %s", strerror(errno));
+		complain("cannot make a wake object: %s", platform_error_text(errno));
 		goto close_monitor;
 	}
 	if (output_open(&reporter->output, settings->output))
@@ -154,9 +153,9 @@ void reporter_announce(const struct procobsrv *monitor)
 	const char *limits = procobsrv_backend_limits(monitor);
 
 	if (limits)
-		fprintf(stderr, "watching (%s)... %s\n", procobsrv_backend(monitor), limits);
+		say("watching (%s)... %s\n", procobsrv_backend(monitor), limits);
 	else
-		fprintf(stderr, "watching (%s)...\n", procobsrv_backend(monitor));
+		say("watching (%s)...\n", procobsrv_backend(monitor));
 }
 
 /*
@@ -227,6 +226,7 @@ int reporter_finish(struct reporter *reporter)
 {
 	struct procobsrv_statistics statistics = {0};
 	const char *path = reporter->output.path;
+	char pending[40] = "";
 	int status = STATUS_FINE;
 	int error;
 
@@ -243,13 +243,13 @@ int reporter_finish(struct reporter *reporter)
 		status = STATUS_FAILED;
 	procobsrv_close(reporter->monitor);
 	os_event_destroy(reporter->done);
-	fprintf(stderr, "observed %llu delivered %llu filtered %llu lost %llu",
-		(unsigned long long)statistics.observed, (unsigned long long)statistics.delivered,
-		(unsigned long long)statistics.filtered, (unsigned long long)statistics.lost);
 	/* What came after --count events, or while nobody read any more. */
 	if (statistics.pending)
-		fprintf(stderr, " pending %llu", (unsigned long long)statistics.pending);
-	fputc('\n', stderr);
+		snprintf(pending, sizeof(pending), " pending %llu",
+			 (unsigned long long)statistics.pending);
+	say("observed %llu delivered %llu filtered %llu lost %llu%s\n",
+	    (unsigned long long)statistics.observed, (unsigned long long)statistics.delivered,
+	    (unsigned long long)statistics.filtered, (unsigned long long)statistics.lost, pending);
 	if (status == STATUS_FINE && statistics.lost)
 		status = STATUS_LOST;
 	return status;

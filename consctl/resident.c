@@ -42,7 +42,7 @@ static int replace(const struct source_options *options)
 		complain_library(error);
 		return STATUS_FAILED;
 	}
-	fprintf(stderr, "replaced: this version observes in the place of the one before\n");
+	say("replaced: this version observes in the place of the one before\n");
 	return STATUS_FINE;
 }
 
@@ -74,10 +74,9 @@ int install_run(const struct settings *settings)
 		return STATUS_FAILED;
 	}
 	if (!resident_status(&status))
-		fprintf(stderr,
-			"installed: every process is observed from now on, also while nobody reads "
-			"(ring of %" PRIu64 " KiB); read with \"consctl watch --resume\"\n",
-			status.statistics.ring_size / 1024);
+		say("installed: every process is observed from now on, also while nobody reads "
+		    "(ring of %" PRIu64 " KiB); read with \"consctl watch --resume\"\n",
+		    status.statistics.ring_size / 1024);
 	return STATUS_FINE;
 }
 
@@ -90,7 +89,7 @@ int uninstall_run(const struct settings *settings)
 		complain_library(error);
 		return STATUS_FAILED;
 	}
-	fprintf(stderr, "uninstalled: nothing of the resident observer is left\n");
+	say("uninstalled: nothing of the resident observer is left\n");
 	return STATUS_FINE;
 }
 

@@ -70,7 +70,7 @@ static void wait_for_news(struct run *run)
 
 static int start_failed(const struct run *run, int error)
 {
-	complain("cannot run '%s': %s", run->settings->operands[0], strerror(error));
+	complain("cannot run '%s': %s", run->settings->operands[0], platform_error_text(error));
 	return launcher_not_found(error) ? STATUS_RUN_NOT_FOUND : STATUS_RUN_REFUSED;
 }
 
@@ -108,12 +108,13 @@ int run_run(const struct settings *settings)
 
 	error = launcher_open(settings->operands, 0, &run.launcher);
 	if (error) {
-		complain("cannot make a process to run the command from: %s", strerror(error));
+		complain("cannot make a process to run the command from: %s",
+			 platform_error_text(error));
 		return STATUS_RUN_FAILED;
 	}
 	error = control_open(flags, &run.control);
 	if (error)
-		complain("cannot take signals: %s", strerror(error));
+		complain("cannot take signals: %s", platform_error_text(error));
 	else
 		status = observe(&run);
 	control_close(run.control);

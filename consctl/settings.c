@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "consctl.h"
+#include "platform.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -322,12 +323,7 @@ static bool take_fail_on_loss(struct settings *settings, const char *value)
 const struct option option_format = {"format", 0, "text|json",
 				     "lines for people, or one JSON object a line", take_format};
 const struct option option_json = {"json", 'j', NULL, "the same as --format json", take_json};
-const struct option option_output = {
-    "output", 'o', "FILE",
-    "write there instead of standard output: a new file is made for its\n"
-    "owner alone (mode 0600), an existing one is appended to, a symbolic\n"
-    "link is refused; SIGHUP opens it anew",
-    take_output};
+const struct option option_output = {"output", 'o', "FILE", platform_output_help, take_output};
 const struct option option_kinds = {
     "kinds", 0, "LIST",
     "which events: existing, start, exec, exec_failed, exit, lost, with\n"
@@ -345,18 +341,15 @@ const struct option option_max_args = {
 const struct option option_env = {"env", 0, "NAME,...",
 				  "also take these variables of the environment", take_env};
 const struct option option_backend = {
-    "backend", 0, "NAME", "how to observe; 'consctl doctor' tells what works here (default: auto)",
-    take_backend};
+    "backend", 0, platform_backend_argument,
+    "how to observe; 'consctl doctor' tells what works here (default: auto)", take_backend};
 const struct option option_buffer_size = {
     "buffer-size", 0, "BYTES", "size of the kernel's buffer (K, M, G)", take_buffer_size};
 const struct option option_queue_size = {"queue-size", 0, "BYTES",
 					 "memory for events that wait to be written (default: 4M)",
 					 take_queue_size};
-const struct option option_spill_directory = {
-    "spill-directory", 0, "DIRECTORY",
-    "where events wait that do not fit into that memory (default: TMPDIR\n"
-    "or /tmp; with --resume /var/lib/procobsrv)",
-    take_spill_directory};
+const struct option option_spill_directory = {"spill-directory", 0, "DIRECTORY",
+					      platform_spill_directory_help, take_spill_directory};
 const struct option option_spill_size = {
     "spill-size", 0, "BYTES", "how much of that disk may be used (default: 1G)", take_spill_size};
 const struct option option_resume = {

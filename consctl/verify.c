@@ -64,7 +64,7 @@ static int read_file(struct ledger *ledger, const char *path)
 		platform_file_close(file);
 	}
 	if (error)
-		complain("cannot read '%s': %s", path, strerror(error));
+		complain("cannot read '%s': %s", path, platform_error_text(error));
 	return error ? STATUS_FAILED : STATUS_FINE;
 }
 

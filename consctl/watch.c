@@ -56,7 +56,7 @@ int watch_run(const struct settings *settings)
 
 	error = control_open(settings->output ? CONTROL_HANGUP_REOPENS : 0, &control);
 	if (error) {
-		complain("cannot take signals: %s", strerror(error));
+		complain("cannot take signals: %s", platform_error_text(error));
 		return STATUS_FAILED;
 	}
 	status = reporter_open(&reporter, settings, 0);

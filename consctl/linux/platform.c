@@ -11,12 +11,13 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-void platform_begin(void)
+void platform_begin(int *count, char ***arguments)
 {
 	/* Opened the wrong way round, so that using one that was closed is an error and not
 	 * silently nothing. */
@@ -26,10 +27,22 @@ void platform_begin(void)
 		if (fcntl(file, F_GETFD) < 0 && errno == EBADF &&
 		    open("/dev/null", modes[file]) < 0)
 			_exit(1);
+	(void)count;
+	(void)arguments;
 	/* What it has to say about a program that the kernel refuses is thousands of lines. */
 	libbpf_set_print(NULL);
 	launch_save_signals();
 	signal(SIGPIPE, SIG_IGN);
+}
+
+void platform_say(const char *text)
+{
+	fputs(text, stderr);
+}
+
+const char *platform_error_text(int error)
+{
+	return strerror(error);
 }
 
 int platform_file_open(const char *path, intptr_t *file)
@@ -130,6 +143,8 @@ bool platform_file_is_torn(intptr_t file)
 	return last != '\n';
 }
 
+const char *const platform_demo_hint = NULL;
+
 char *const *platform_demo_program(void)
 {
 	/* Ends by itself, should consctl be killed before it could close it. */
@@ -209,6 +224,13 @@ void platform_short_time(int64_t time_ns, char *text, size_t size)
 bool platform_shows_utf8(void)
 {
 	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+bool platform_shows_color(void)
+{
+	const char *kind = getenv("TERM");
+
+	return !(kind && !strcmp(kind, "dumb"));
 }
 
 bool launcher_not_found(int error)
