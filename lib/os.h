@@ -76,7 +76,8 @@ void os_file_unname(struct os_file *file);
 /* Closes it and, if `remove`, deletes it. NULL is allowed. */
 void os_file_close(struct os_file *file, bool remove);
 
-/* "boot id": changes with each boot; 36 characters and NUL. False: the system does not tell. */
+/* "boot id": changes with each boot, and so do its first eight characters alone; 36 characters and
+ * NUL. False: the system does not tell. */
 bool os_boot_id(char text[37]);
 /* The name of this machine, NUL-terminated, cut if need be. */
 void os_host_name(char *text, size_t size);
@@ -87,6 +88,18 @@ uint32_t os_process_id(void);
 const char *os_error_name(int error);
 /* "pts/1" for a device number of record_body.tty into text; false: it has no name. */
 bool os_tty_name(uint32_t device, char *text, size_t size);
+/*
+ * Where programs find a device of the kernel. `kernel_path` begins with the name of one or of a
+ * link ("\Device\HarddiskVolume2\x", "\SystemRoot\x", "\??\Volume{...}\x"). Writes what
+ * programs say instead ("C:", "C:\Windows", the directory that the volume is mounted on):
+ * NUL-terminated, without a backslash at the end; and returns how many bytes of kernel_path that
+ * stands for, here 23, 11, and so on: the rest, empty or beginning with a backslash, follows as it
+ * is. Names are compared without regard to case, and as a whole (HarddiskVolume2 is none of
+ * HarddiskVolume21). 0: programs have no name for it, or it does not fit into `size` bytes; prefix
+ * is untouched. Text is WTF-8. The dispatcher asks this for each process that starts; any thread
+ * may. Linux: 0, since a path has one form there.
+ */
+size_t os_path_of_device(const char *kernel_path, char *prefix, size_t size);
 
 bool os_is_terminal(FILE *file);
 /* Columns of the terminal behind file; 0: it is none. */

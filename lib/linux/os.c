@@ -299,6 +299,14 @@ bool os_tty_name(uint32_t device, char *text, size_t size)
 	return found;
 }
 
+size_t os_path_of_device(const char *kernel_path, char *prefix, size_t size)
+{
+	(void)kernel_path;
+	(void)prefix;
+	(void)size;
+	return 0;
+}
+
 bool os_is_terminal(FILE *file)
 {
 	int descriptor = fileno(file);
