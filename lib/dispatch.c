@@ -138,10 +138,11 @@ static int deal_with_start(struct dispatch *dispatch, const struct record_view *
 	if (view->image && !image)
 		return ENOMEM;
 
-	bool of_tree = dispatch->root_pid &&
-		       (identity->pid == dispatch->root_pid || (creator && creator->in_tree) ||
-			dispatch_in_tree(dispatch, &view->body->parent) ||
-			view->start->creator.pid == dispatch->root_pid);
+	bool of_tree =
+	    dispatch->root_pid &&
+	    (dispatch->tree_only || identity->pid == dispatch->root_pid ||
+	     (creator && creator->in_tree) || dispatch_in_tree(dispatch, &view->body->parent) ||
+	     view->start->creator.pid == dispatch->root_pid);
 	const struct procobsrv_process *process =
 	    enter(dispatch, view, image, !view->image, of_tree);
 	if (!process)

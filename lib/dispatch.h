@@ -45,6 +45,7 @@ struct dispatch {
 	bool kernel_threads;
 	const char *const *env_names;
 	uint32_t root_pid;
+	bool tree_only;	   /* struct source_operations.tree_only: who starts is of the tree */
 	bool drop_repeats; /* two observers may fill one ring: repeats.h */
 	dispatch_deliver deliver;
 	/* struct source_operations.read_argv */

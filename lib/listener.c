@@ -22,8 +22,7 @@ static void on_batch(const struct source_batch *batch, void *param)
 
 static bool suits(const struct source_operations *operations, const struct monitor_options *options)
 {
-	/* A tracer follows a tree; it cannot watch a machine. */
-	return options->source.root_pid || strcmp(operations->name, "ptrace");
+	return options->source.root_pid || !operations->tree_only;
 }
 
 /* Notes what this backend misses, and why a better one was not taken. */

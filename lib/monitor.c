@@ -229,6 +229,7 @@ int procobsrv_start(struct procobsrv *monitor)
 	if ((error = listener_start(monitor)))
 		goto fail;
 	monitor->dispatch.read_argv = monitor->operations->read_argv;
+	monitor->dispatch.tree_only = monitor->operations->tree_only;
 	if ((error = taker_prepare(monitor)))
 		goto fail;
 	if ((error = start_dispatcher(monitor)))

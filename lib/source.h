@@ -75,6 +75,9 @@ struct source; /* each backend's own */
 struct source_operations {
 	const char *name; /* "bpf" */
 
+	/* It follows the tree of root_pid, tells of nothing else, and needs one. */
+	bool tree_only;
+
 	/*
 	 * Begins to observe. On success nothing is missed from its return on (or limits() says
 	 * what). On failure: a PROCOBSRV_ERROR_ code with error_set() called, and nothing left

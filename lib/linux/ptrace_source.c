@@ -389,6 +389,7 @@ static const char *ptrace_limits(struct source *source)
 
 const struct source_operations ptrace_source_operations = {
     .name = "ptrace",
+    .tree_only = true,
     .open = ptrace_open,
     .drain = ptrace_drain,
     .release = ptrace_release,

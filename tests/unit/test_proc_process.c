@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What /proc tells of processes that this test makes, and the records that are written of it. */
-#include "linux/arena.h"
+#include "arena.h"
 #include "linux/pid_table.h"
 #include "linux/pool.h"
 #include "linux/proc_process.h"
-#include "linux/record_writer.h"
+#include "record_writer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

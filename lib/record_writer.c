@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "record_writer.h"
 
+#include "os.h"
+
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* Memory that stays with an idle writer. */
 #define KEEP_BYTES (1u << 20)
@@ -15,10 +17,14 @@
 
 void record_writer_init(struct record_writer *writer, uint32_t kinds)
 {
-	*writer = (struct record_writer){.kinds = kinds};
-	if (getrandom(&writer->stream, sizeof writer->stream, GRND_NONBLOCK) !=
-	    sizeof writer->stream)
-		writer->stream = (uint64_t)(uintptr_t)writer; /* the pool is empty: early boot */
+	static _Atomic uint32_t streams;
+	uint64_t name = (uint64_t)os_process_id() << 32 | atomic_fetch_add(&streams, 1);
+
+	/* Odd factors: what differs goes on differing. */
+	*writer = (struct record_writer){
+	    .kinds = kinds,
+	    .stream = name * 0x9e3779b97f4a7c15u ^ (uint64_t)os_wall_ns(),
+	};
 }
 
 void record_writer_free(struct record_writer *writer)
@@ -92,6 +98,12 @@ static bool write_chunks(struct record_writer *writer, uint64_t time_ns, enum re
 	return true;
 }
 
+/* Of the others only so much is taken that one record holds them. */
+static bool is_vector(enum record_string string)
+{
+	return string == RECORD_STRING_ARGV || string == RECORD_STRING_ENV;
+}
+
 static char *put(char *cursor, const void *part, size_t size)
 {
 	if (!part || !size)
@@ -115,7 +127,7 @@ static bool write_event(struct record_writer *writer, const struct record_parts 
 		for (int i = 0; i < RECORD_STRING_COUNT; i++) {
 			/* Snapshots have no chunks: their records are of any length. */
 			strings[i] = parts->strings[i];
-			if (parts->kind != RECORD_EXISTING &&
+			if (parts->kind != RECORD_EXISTING && is_vector(i) &&
 			    !write_chunks(writer, parts->time_ns, i, parts->strings[i],
 					  &strings[i]))
 				return false;
@@ -131,7 +143,7 @@ static bool write_event(struct record_writer *writer, const struct record_parts 
 	cursor = put(cursor, parts->start, sizeof *parts->start);
 	cursor = put(cursor, parts->exit, sizeof *parts->exit);
 	if (parts->image) {
-		header->flags |= RECORD_HAS_IMAGE;
+		header->flags |= RECORD_HAS_IMAGE | parts->flags;
 		cursor = put(cursor, &image, sizeof image);
 		for (int i = 0; i < RECORD_STRING_COUNT; i++)
 			cursor = put(cursor, strings[i].data, strings[i].size);

@@ -3,8 +3,8 @@
  * Writes records in user mode, for sources whose kernel side writes none. One sequence: cpu 0,
  * numbered from 1. Calls no malloc (see arena.h).
  */
-#ifndef PROCOBSRV_LIB_LINUX_RECORD_WRITER_H
-#define PROCOBSRV_LIB_LINUX_RECORD_WRITER_H
+#ifndef PROCOBSRV_LIB_RECORD_WRITER_H
+#define PROCOBSRV_LIB_RECORD_WRITER_H
 
 #include "arena.h"
 #include "record.h"
@@ -17,6 +17,7 @@ struct record_parts {
 	const struct record_body *body;
 	const struct record_start *start;
 	const struct record_exit *exit;
+	uint32_t flags;			    /* of enum record_flag: RECORD_UTF16, with image */
 	const struct record_image *image;   /* string_length is the writer's to fill */
 	const struct record_bytes *strings; /* RECORD_STRING_COUNT of them, with image */
 };
@@ -31,7 +32,7 @@ struct record_writer {
 	uint32_t lost[RECORD_LOST_KINDS];
 };
 
-/* Begins an empty stream with a random name. */
+/* Begins an empty stream with a name that no other has. */
 void record_writer_init(struct record_writer *writer, uint32_t kinds);
 void record_writer_free(struct record_writer *writer);
 

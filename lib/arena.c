@@ -3,7 +3,6 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define ARENA_FIRST (64u << 10)
 
@@ -19,12 +18,8 @@ bool arena_reserve(struct arena *arena, size_t more)
 	if (capacity == arena->capacity)
 		return true;
 
-	if (arena->data)
-		data = mremap(arena->data, arena->capacity, capacity, MREMAP_MAYMOVE);
-	else
-		data = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			    0);
-	if (data == MAP_FAILED)
+	data = arena_memory_resize(arena->data, arena->capacity, capacity);
+	if (!data)
 		return false;
 	arena->data = data;
 	arena->capacity = capacity;
@@ -57,6 +52,6 @@ void arena_clear(struct arena *arena, size_t keep)
 void arena_free(struct arena *arena)
 {
 	if (arena->data)
-		munmap(arena->data, arena->capacity);
+		arena_memory_free(arena->data, arena->capacity);
 	*arena = (struct arena){0};
 }
