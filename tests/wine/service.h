@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Driver services, as the service control manager has them. */
+#ifndef PROCOBSRV_TESTS_WINE_SERVICE_H
+#define PROCOBSRV_TESTS_WINE_SERVICE_H
+
+#include <windows.h>
+
+#include <stdbool.h>
+
+/*
+ * Each returns 0 or the system's error. Drivers without a group of their own share a host process
+ * under Wine.
+ */
+DWORD service_create(const wchar_t *name, const wchar_t *path);
+DWORD service_start(const wchar_t *name);
+DWORD service_stop(const wchar_t *name); /* and waits until it has stopped */
+DWORD service_delete(const wchar_t *name);
+
+bool service_exists(const wchar_t *name);
+
+#endif
