@@ -51,7 +51,7 @@ int status_run(const struct settings *settings);
 void complain(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
 
 /* Writes to standard error: what is no complaint. The line ends where `format` says so. */
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
 
 /* Complains about the last failed call of the library: procobsrv_explain(). */
 void complain_library(int error);
