@@ -155,6 +155,10 @@ static void append_text(struct buffer *buffer, const struct resident_status *sta
 	LINE("read               %" PRIu64 " (delivered and filtered)\n", status->read);
 	LINE("lost               %" PRIu64 "\n", figures->lost);
 	LINE("pending            %" PRIu64 "\n", status->pending);
+	if (statistics->repeats)
+		LINE("told twice         %" PRIu64
+		     " of what was read, while the observer was replaced\n",
+		     statistics->repeats);
 #undef LINE
 }
 
@@ -188,6 +192,7 @@ static void append_json(struct buffer *buffer, const struct resident_status *sta
 	append_number(buffer, "read", status->read);
 	append_number(buffer, "lost", figures->lost);
 	append_number(buffer, "pending", status->pending);
+	append_number(buffer, "repeats", statistics->repeats);
 	buffer_append_text(buffer,
 			   status->adds_up ? ",\"adds_up\":true}\n" : ",\"adds_up\":false}\n");
 }

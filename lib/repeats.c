@@ -36,17 +36,24 @@ bool repeats_feed(struct repeats *repeats, const struct record_view *view)
 
 	if (!last || !view->body)
 		return false;
-	const struct repeats_last now = {
+	struct repeats_last now = {
 	    .number = header->number,
 	    .start_ns = view->body->process.start_ns,
 	    .exec_id = view->body->exec_id,
+	    .time_ns = header->time_ns,
 	    .pid = view->body->process.pid,
+	    .thread_pid = view->image ? view->image->thread_pid : 0,
 	    .kind = header->kind,
+	    .other = header->flags & RECORD_OTHER,
 	};
-	/* A failed exec changes nothing by which it could be told from the next one. */
-	bool repeat = now.kind != RECORD_EXEC_FAILED && now.kind == last->kind &&
-		      now.number == last->number + 1 && now.pid == last->pid &&
-		      now.start_ns == last->start_ns && now.exec_id == last->exec_id;
+	bool repeat = now.kind == last->kind && now.number == last->number + 1 &&
+		      now.pid == last->pid && now.start_ns == last->start_ns &&
+		      now.exec_id == last->exec_id;
+	if (repeat && now.kind == RECORD_EXEC_FAILED)
+		repeat = !last->repeat && now.other != last->other &&
+			 now.thread_pid == last->thread_pid &&
+			 now.time_ns - last->time_ns < REPEATS_APART_NS;
+	now.repeat = repeat;
 	*last = now;
 	return repeat;
 }

@@ -44,6 +44,7 @@ enum record_flag {
 	RECORD_HAS_IMAGE = 1u << 0, /* a record_image and its strings follow */
 	RECORD_UTF16 = 1u << 1,	    /* the strings are UTF-16LE (Windows), else bytes */
 	RECORD_SMALL = 1u << 2, /* the whole record did not fit the ring: strings were given up */
+	RECORD_OTHER = 1u << 3, /* of two observers that replace each other, one sets this bit */
 };
 
 struct record_header {

@@ -99,6 +99,12 @@ static uint64_t create_ring(struct bpf_observer *observer, uint64_t asked)
 	return 0;
 }
 
+/* Each one that replaces another marks its records if that one does not. */
+static bool is_other(const struct bpf_observer *before)
+{
+	return before && !(before->state->flags & OBSERVER_OTHER);
+}
+
 static int configure(struct bpf_object *object, const struct source_options *options,
 		     const struct bpf_observer *before, const struct bpf_observer *observer,
 		     uint64_t generation)
@@ -109,6 +115,7 @@ static int configure(struct bpf_object *object, const struct source_options *opt
 	    .page_size = (uint32_t)sysconf(_SC_PAGESIZE),
 	    .kernel_threads = options->kernel_threads,
 	    .capture_env = options->capture_env,
+	    .other = is_other(before),
 	};
 	struct bpf_map *read_only = bpf_object__find_map_by_name(object, BPF_NAME_CONFIGURATION);
 	struct bpf_map *told = bpf_object__find_map_by_name(object, BPF_NAME_TOLD_EXITS);
@@ -220,29 +227,42 @@ static int load_object(const struct source_options *options, bool legacy,
 	return error;
 }
 
-/* What every later reader must know. */
-static int publish_state(struct bpf_observer *observer, const struct source_options *options,
-			 bool legacy, uint64_t generation, uint64_t ring_size)
+static int map_state(struct bpf_observer *observer)
 {
 	struct observer_state *state =
 	    mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, observer->state_map, 0);
-	int cpus = libbpf_num_possible_cpus();
 
 	if (state == MAP_FAILED)
 		return error_set_errno(errno, "cannot map the observer's counters");
 	madvise(state, sizeof *state, MADV_DONTFORK);
+	observer->state = state;
+	return 0;
+}
+
+void bpf_observer_publish(const struct bpf_observer *observer)
+{
+	struct observer_state *state = observer->state;
+
+	state->record_kinds = observer->record_kinds;
+	state->flags = observer->flags;
+	snprintf(state->version, sizeof state->version, "%s", PROCOBSRV_VERSION_TEXT);
+}
+
+/* What every later reader must know, and stays when the observer is replaced. */
+static void publish_state(const struct bpf_observer *observer, uint64_t generation,
+			  uint64_t ring_size)
+{
+	struct observer_state *state = observer->state;
+	int cpus = libbpf_num_possible_cpus();
+
 	state->magic = OBSERVER_STATE_MAGIC;
 	state->state_version = OBSERVER_STATE_VERSION;
 	state->record_version = RECORD_VERSION;
 	state->generation = generation;
 	state->ring_size = ring_size;
-	state->record_kinds = options->record_kinds;
 	state->sequence_count =
 	    cpus > 0 && cpus < OBSERVER_SEQUENCES ? (uint32_t)cpus : OBSERVER_SEQUENCES;
-	state->flags = legacy ? OBSERVER_LEGACY : 0;
-	snprintf(state->version, sizeof state->version, "%s", PROCOBSRV_VERSION_TEXT);
-	observer->state = state;
-	return 0;
+	bpf_observer_publish(observer);
 }
 
 static int attach(struct bpf_observer *observer)
@@ -307,12 +327,16 @@ static int load(const struct source_options *options, const struct bpf_observer 
 	if (legacy)
 		add_limit(observer, "on this kernel, which is older than 5.17, argv is told up to "
 				    "2 MiB and paths up to 64 components");
+	observer->record_kinds = options->record_kinds;
+	observer->flags = (legacy ? OBSERVER_LEGACY : 0) | (is_other(before) ? OBSERVER_OTHER : 0);
 	error = load_object(options, legacy, before, observer, generation);
 	if (!error)
-		error = publish_state(observer, options, legacy, generation, ring_size);
-	if (!error)
-		error = attach(observer);
-	return error;
+		error = map_state(observer);
+	if (error)
+		return error;
+	if (!before)
+		publish_state(observer, generation, ring_size);
+	return attach(observer);
 }
 
 static int load_within_limits(const struct source_options *options,

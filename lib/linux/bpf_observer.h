@@ -18,7 +18,9 @@ struct bpf_observer {
 	int snapshot_program;
 	int programs[RECORD_LOST_KINDS]; /* by RECORD_LOST_INDEX */
 	int links[RECORD_LOST_KINDS];
-	struct observer_state *state;	       /* mapping of state_map */
+	struct observer_state *state; /* mapping of state_map */
+	uint32_t record_kinds;	      /* of the programs; what is pinned has it in its state */
+	uint32_t flags;		      /* likewise: enum observer_flag */
 	char limits[BPF_OBSERVER_LIMITS_SIZE]; /* a sentence, or empty */
 };
 
@@ -40,10 +42,14 @@ int bpf_observer_load(const struct source_options *options, struct bpf_observer 
 
 /*
  * The same, but in the place of another one, whose ring and state it goes on with: both observe
- * until the other one's links are given up, and what both tell is told twice (lib/repeats.h).
+ * until the other one's links are given up, and what both tell is told twice (lib/repeats.h). The
+ * state tells of the other one until bpf_observer_publish().
  */
 int bpf_observer_load_beside(const struct source_options *options,
 			     const struct bpf_observer *before, struct bpf_observer *observer);
+
+/* It has taken the other one's place. */
+void bpf_observer_publish(const struct bpf_observer *observer);
 
 /*
  * Makes the observer resident: pins all that a later reader needs in `directory`, which is made.

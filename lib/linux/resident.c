@@ -6,6 +6,7 @@
 #include "error.h"
 #include "os.h"
 #include "reader_lock.h"
+#include "repeats.h"
 #include "ring_reader.h"
 #include "spill.h"
 
@@ -16,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BPFFS		"/sys/fs/bpf"
@@ -26,6 +28,9 @@
 #define RUN_DIRECTORY	"/run/procobsrv"
 #define SPILL_DIRECTORY "/var/lib/procobsrv"
 #define MOUNTED_MARK	RUN_DIRECTORY "/mounted-bpffs"
+
+/* Longer than two programs of one tracepoint are ever apart: see lib/repeats.c. */
+#define OVERLAP_NS (2 * REPEATS_APART_NS)
 
 const char *resident_directory(void)
 {
@@ -131,6 +136,7 @@ remove:
  */
 static int exchange_pins(const struct bpf_observer *observer)
 {
+	const struct timespec overlap = {.tv_nsec = OVERLAP_NS};
 	int error;
 
 	bpf_observer_unpin(NEW_DIRECTORY);
@@ -149,6 +155,8 @@ static int exchange_pins(const struct bpf_observer *observer)
 		error_restore(explanation);
 		return error;
 	}
+	bpf_observer_publish(observer);
+	nanosleep(&overlap, NULL);
 	return bpf_observer_unpin(OLD_DIRECTORY);
 }
 

@@ -23,7 +23,8 @@ struct observer_configuration {
 	uint32_t page_size;
 	uint8_t kernel_threads; /* observe them too */
 	uint8_t capture_env;
-	uint8_t reserved[2];
+	uint8_t other; /* marks its records with RECORD_OTHER: the one before it does not */
+	uint8_t reserved;
 };
 
 /* One cpu's numbers and losses; a cache line each. */
@@ -39,6 +40,7 @@ struct observer_sequence {
 
 enum observer_flag {
 	OBSERVER_LEGACY = 1u << 0, /* the object for kernels before 5.17 */
+	OBSERVER_OTHER = 1u << 1,  /* its records have RECORD_OTHER */
 };
 
 /* Map ".bss", mapped by readers. */

@@ -49,7 +49,7 @@ static __always_inline void header_fill(struct record_header *header,
 	header->size = size;
 	header->version = RECORD_VERSION;
 	header->kind = kind;
-	header->flags = flags;
+	header->flags = flags | (configuration.other ? RECORD_OTHER : 0);
 	header->cpu = observation->cpu;
 	header->number = observation->number;
 	header->time_ns = observation->time_ns;

@@ -86,6 +86,7 @@ extern const struct live_test traps_tests[];
 extern const struct live_test pull_tests[];
 extern const struct live_test watch_tests[];
 extern const struct live_test resident_tests[];
+extern const struct live_test replace_tests[];
 extern const struct live_test refusals_tests[];
 extern const struct live_test overflow_tests[];
 extern const struct live_test capture_tests[];

@@ -25,8 +25,8 @@ static const struct live_group groups[] = {
     {"arguments", arguments_tests}, {"endings", endings_tests},	  {"identity", identity_tests},
     {"existing", existing_tests},   {"storm", storm_tests},	  {"traps", traps_tests},
     {"pull", pull_tests},	    {"watch", watch_tests},	  {"resident", resident_tests},
-    {"refusals", refusals_tests},   {"overflow", overflow_tests}, {"capture", capture_tests},
-    {"scale", scale_tests},	    {"backends", backends_tests},
+    {"replace", replace_tests},	    {"refusals", refusals_tests}, {"overflow", overflow_tests},
+    {"capture", capture_tests},	    {"scale", scale_tests},	  {"backends", backends_tests},
 };
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 

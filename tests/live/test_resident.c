@@ -7,6 +7,7 @@
 #include "console.h"
 #include "joined.h"
 #include "observe.h"
+#include "readers.h"
 #include "resident.h"
 #include "storms.h"
 
@@ -23,54 +24,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Until a few events wait: those of consctl status itself, and of whatever else runs here. */
-static void wait_until_read(void)
-{
-	for (int tries = 0; tries < 600; tries++) {
-		live_sleep_ms(100);
-		if (resident_number("pending") < 200)
-			return;
-	}
-	live_fail(__FILE__, __LINE__, "the reader does not come to the end");
-}
-
-/* A reader that reads until all is read, and ends well. */
-static void read_the_rest(struct console *reader, const char *const *argv)
-{
-	int status;
-
-	console_restart(reader, argv);
-	console_wait_watching(reader);
-	wait_until_read();
-	status = console_end(reader, SIGTERM);
-	EXPECT(status == 0, "the last reader ended with wait status %#x: %s", (unsigned)status,
-	       console_errors(reader));
-}
-
-static void expect_verified(const char *path)
-{
-	const char *output, *errors;
-	int status = CONSCTL(&output, &errors, "verify", path);
-
-	EXPECT(status == 0, "verify ended with status %d: %s%s", status, output, errors);
-}
-
-static void kill_reader(struct console *reader, unsigned after_ms)
-{
-	int status;
-
-	live_sleep_ms(after_ms);
-	status = console_end(reader, SIGKILL);
-	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-	       "the reader ended with wait status %#x before it was killed: %s", (unsigned)status,
-	       console_errors(reader));
-}
-
-static unsigned kills(void)
-{
-	return live_setting("PROCOBSRV_LIVE_KILLS", 10);
-}
-
 /* Kills at any moment, also while a reader begins. */
 static void kill_readers(unsigned processes, unsigned rate, const char *arguments)
 {
@@ -84,8 +37,8 @@ static void kill_readers(unsigned processes, unsigned rate, const char *argument
 	resident_begin(NULL);
 	storms_begin(&storms);
 	console_start(&reader, "reader", argv);
-	for (unsigned i = 0; i < kills(); i++) {
-		kill_reader(&reader, (unsigned)random() % 300);
+	for (unsigned i = 0; i < readers_kills(); i++) {
+		readers_kill(&reader, (unsigned)random() % 300);
 		storms_keep_up(&storms);
 		if (i % 10 == 9)
 			json_decref(resident_ask());
@@ -93,12 +46,12 @@ static void kill_readers(unsigned processes, unsigned rate, const char *argument
 	}
 	console_end(&reader, SIGKILL);
 	storms_wait(&storms);
-	read_the_rest(&reader, argv);
+	readers_finish(&reader, argv);
 	joined_init(&joined);
 	joined_read(&joined, path);
 	storms_compare(&storms, &joined);
 	json_decref(resident_ask());
-	expect_verified(path);
+	readers_expect_verified(path);
 	joined_free(&joined);
 	resident_finish();
 }
@@ -113,42 +66,6 @@ static void killed_readers(void)
 static void killed_long_arguments(void)
 {
 	kill_readers(300, 100, "90000");
-}
-
-/* The observer is replaced while it is read, and while nobody reads it. */
-static void replaced(void)
-{
-	const char *path = live_path("events.json");
-	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
-	struct storms storms = {.processes = live_scaled(20000)};
-	struct console reader;
-	struct joined joined;
-
-	resident_begin(NULL);
-	storms_begin(&storms);
-	console_start(&reader, "reader", argv);
-	console_wait_watching(&reader);
-	for (int turn = 0; turn < 6; turn++) {
-		const char *errors;
-		int status;
-
-		if (turn == 3)
-			kill_reader(&reader, 0);
-		live_sleep_ms(100);
-		storms_keep_up(&storms);
-		status = CONSCTL(NULL, &errors, "install", "--replace");
-		EXPECT(status == 0, "install --replace ended with status %d: %s", status, errors);
-		storms_keep_up(&storms);
-	}
-	storms_wait(&storms);
-	read_the_rest(&reader, argv);
-	joined_init(&joined);
-	joined_read(&joined, path);
-	printf("# repeats dropped: %" PRIu64 " or more\n", joined.end.end.filtered);
-	storms_compare(&storms, &joined);
-	json_decref(resident_ask());
-	joined_free(&joined);
-	resident_finish();
 }
 
 /* A reader that is stopped, not dead: the ring holds what happens. */
@@ -176,13 +93,13 @@ static void stopped_reader(void)
 	       size);
 	EXPECT(used > live_scaled(40000) * 20, "the ring held but %" PRIu64 " bytes: no test of it",
 	       used);
-	wait_until_read();
+	readers_wait();
 	EXPECT(console_end(&reader, SIGTERM) == 0, "the reader did not end well: %s",
 	       console_errors(&reader));
 	joined_init(&joined);
 	joined_read(&joined, path);
 	storms_compare(&storms, &joined);
-	expect_verified(path);
+	readers_expect_verified(path);
 	joined_free(&joined);
 	resident_finish();
 }
@@ -295,7 +212,7 @@ static void slow_reader(void)
 		pid_t pid = start_piped(&slow, path);
 
 		slow.hurry = true;
-		wait_until_read();
+		readers_wait();
 		end_piped(&slow, pid, SIGTERM);
 	}
 	EXPECT(bytes_on_disk() == 0, "%" PRIu64 " bytes stay on disk", bytes_on_disk());
@@ -307,7 +224,9 @@ static void slow_reader(void)
 }
 
 const struct live_test resident_tests[] = {
-    {"killed_readers", killed_readers, 600}, {"killed_long_arguments", killed_long_arguments, 600},
-    {"replaced_observer", replaced, 300},    {"stopped_reader", stopped_reader, 300},
-    {"slow_reader", slow_reader, 300},	     {NULL, NULL, 0},
+    {"killed_readers", killed_readers, 600},
+    {"killed_long_arguments", killed_long_arguments, 600},
+    {"stopped_reader", stopped_reader, 300},
+    {"slow_reader", slow_reader, 300},
+    {NULL, NULL, 0},
 };

@@ -156,6 +156,37 @@ static void what_was_not_acknowledged_is_left_out(void **state)
 	assert_int_equal(fixture->after.gaps.sequences[0].number, 2);
 }
 
+/* Two observers of one ring, while one replaces the other. */
+static void repeat(struct fixture *fixture, uint32_t pid, uint64_t start_ns, bool again)
+{
+	struct test_record record;
+
+	for (int turn = 0; turn < 1 + again; turn++) {
+		record_build_start(&fixture->observer, &record, pid, start_ns, 1, 1);
+		deal_with(fixture, &record);
+	}
+}
+
+static void repeats_are_known_after_a_death(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->before.drop_repeats = fixture->after.drop_repeats = true;
+	repeat(fixture, 10, 100, true);
+	repeat(fixture, 11, 200, false);
+	assert_int_equal(
+	    checkpoint_begin(fixture->writer, &fixture->before, STREAM, fixture->position), 0);
+	repeat(fixture, 11, 200, false); /* of the last before the file */
+	repeat(fixture, 12, 300, true);
+	assert_int_equal(take_over(fixture, fixture->position), 0);
+
+	assert_int_equal(fixture->after.gaps.repeats, 3);
+	assert_int_equal(gaps_accounted(&fixture->after.gaps), 3);
+	assert_int_equal(fixture->after.gaps.read, 6);
+	assert_int_equal(fixture->before.counters.seq, 3);
+	assert_int_equal(fixture->before.counters.repeats, 3);
+}
+
 static void file_grows_no_further_than_it_must(void **state)
 {
 	struct fixture *fixture = *state;
@@ -241,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(table_and_numbers_come_back),
 	    TEST(what_was_not_acknowledged_is_left_out),
+	    TEST(repeats_are_known_after_a_death),
 	    TEST(file_grows_no_further_than_it_must),
 	    TEST(another_stream_is_none_of_ours),
 	    TEST(one_that_begins_too_late_is_not_taken),
