@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Private files of lib/os.h for Windows. A file that is being used is open for writing, and shares
+ * neither writing nor deleting: that tells left-overs from files in use, and ends with the process,
+ * however that ends.
+ */
+#include "failure.h"
+#include "lookup.h"
+#include "os.h"
+#include "security.h"
+#include "wide.h"
+
+#include <errno.h>
+#include <ntsecapi.h>
+#include <stdlib.h>
+#include <string.h>
+#include <windows.h>
+#include <winternl.h>
+
+struct os_file {
+	HANDLE handle;
+	char *path; /* owned; absolute */
+};
+
+/* error_set() is free to change errno, but those who count losses want to know it. */
+static int failed(int code, int error)
+{
+	errno = error;
+	return code;
+}
+
+static int out_of_memory(void)
+{
+	return failed(error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a file"), ENOMEM);
+}
+
+/* GetTempPathW() follows TMP, TEMP and USERPROFILE. */
+const char *os_temporary_directory(void)
+{
+	static _Thread_local char path[(MAX_PATH + 1) * 3 + 1];
+	wchar_t wide[MAX_PATH + 2];
+	DWORD count = GetTempPathW(sizeof(wide) / sizeof(*wide), wide);
+	char *narrow = NULL;
+
+	if (count > 0 && count < sizeof(wide) / sizeof(*wide))
+		narrow = wide_to_utf8(wide, count);
+	snprintf(path, sizeof(path), "%s", narrow ? narrow : ".");
+	free(narrow);
+	return path;
+}
+
+static const char *directory_or_default(const char *directory)
+{
+	return directory && *directory ? directory : os_temporary_directory();
+}
+
+/* From here on deleted: now where the system can do that, else when the last handle is closed. */
+static void delete_by_handle(HANDLE handle)
+{
+	typedef NTSTATUS(NTAPI * set_function)(HANDLE, IO_STATUS_BLOCK *, void *, ULONG, ULONG);
+	enum { DISPOSITION = 13, DISPOSITION_EX = 64 }; /* FileDisposition...Information */
+	set_function set = (set_function)lookup("ntdll.dll", "NtSetInformationFile");
+	ULONG flags = 0x1 | 0x2; /* FILE_DISPOSITION_DELETE, _POSIX_SEMANTICS: Windows 10 1607 */
+	BOOLEAN delete = TRUE;
+	IO_STATUS_BLOCK status;
+
+	if (set(handle, &status, &flags, sizeof(flags), DISPOSITION_EX) < 0)
+		set(handle, &status, &delete, sizeof(delete), DISPOSITION);
+}
+
+/* Takes over handle and path, or closes and frees them and, if `is_new`, deletes the file. */
+static int file_new(HANDLE handle, wchar_t *path, bool is_new, struct os_file **file)
+{
+	struct os_file *new_file = malloc(sizeof(*new_file));
+	char *narrow = wide_to_utf8(path, wcslen(path));
+
+	free(path);
+	if (!new_file || !narrow) {
+		if (is_new)
+			delete_by_handle(handle);
+		CloseHandle(handle);
+		free(new_file);
+		free(narrow);
+		return out_of_memory();
+	}
+	new_file->handle = handle;
+	new_file->path = narrow;
+	*file = new_file;
+	return 0;
+}
+
+/* The absolute path; NULL with error_set() called. */
+static wchar_t *open_path(const char *path, int *code)
+{
+	wchar_t *wide = wide_path(path);
+	DWORD error = GetLastError();
+
+	if (!wide)
+		*code = failed(error_set_windows(error, "cannot use the path %s", path),
+			       failure_errno(error));
+	return wide;
+}
+
+static int check_directory(const char *directory, const wchar_t *wide)
+{
+	DWORD attributes = GetFileAttributesW(wide);
+	DWORD error = GetLastError();
+
+	if (attributes == INVALID_FILE_ATTRIBUTES)
+		return failed(error_set_windows(error, "cannot use the directory %s", directory),
+			      failure_errno(error));
+	if (!(attributes & FILE_ATTRIBUTE_DIRECTORY))
+		return failed(
+		    error_set_windows(ERROR_DIRECTORY, "cannot use %s as a directory", directory),
+		    ENOTDIR);
+	return 0;
+}
+
+static wchar_t *random_path(const char *directory, const char *prefix)
+{
+	size_t size = strlen(directory) + strlen(prefix) + 24;
+	char *path = malloc(size);
+	wchar_t *wide = NULL;
+	uint64_t random;
+
+	if (!RtlGenRandom(&random, sizeof(random)))
+		random = os_monotonic_ns() * 6364136223846793005u + os_process_id();
+	if (path) {
+		snprintf(path, size, "%s\\%s%016llx", directory, prefix,
+			 (unsigned long long)random);
+		wide = wide_path(path);
+	}
+	free(path);
+	return wide;
+}
+
+int os_file_create_private(const char *directory, const char *prefix, struct os_file **file)
+{
+	struct security_private security;
+	HANDLE handle = INVALID_HANDLE_VALUE;
+	wchar_t *path;
+	DWORD error = 0;
+	int code = 0;
+
+	directory = directory_or_default(directory);
+	path = open_path(directory, &code);
+	if (path)
+		code = check_directory(directory, path);
+	free(path);
+	if (!code && !security_private_init(&security)) {
+		error = GetLastError();
+		code = failed(error_set_windows(error, "cannot tell who this user is"),
+			      failure_errno(error));
+	}
+	if (code)
+		return code;
+	path = NULL;
+	for (int tries = 0; tries < 100 && handle == INVALID_HANDLE_VALUE; tries++) {
+		free(path);
+		path = random_path(directory, prefix);
+		if (!path)
+			return out_of_memory();
+		handle = CreateFileW(path, GENERIC_READ | GENERIC_WRITE | DELETE | READ_CONTROL,
+				     FILE_SHARE_READ, &security.attributes, CREATE_NEW,
+				     FILE_ATTRIBUTE_NORMAL, NULL);
+		error = GetLastError();
+		if (handle == INVALID_HANDLE_VALUE && error != ERROR_FILE_EXISTS)
+			break;
+	}
+	if (handle == INVALID_HANDLE_VALUE) {
+		free(path);
+		return failed(
+		    error_set_windows(error, "cannot create a private file in %s", directory),
+		    failure_errno(error));
+	}
+	return file_new(handle, path, true, file);
+}
+
+/* A file that is being deleted is refused as if it were another user's. */
+static bool is_gone(DWORD error)
+{
+	const NTSTATUS delete_pending = (NTSTATUS)0xc0000056;
+	typedef NTSTATUS(NTAPI * last_function)(void);
+	last_function last = (last_function)lookup("ntdll.dll", "RtlGetLastNtStatus");
+
+	return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND ||
+	       error == ERROR_DELETE_PENDING ||
+	       (error == ERROR_ACCESS_DENIED && last && last() == delete_pending);
+}
+
+/* CreateFileW() of what exists; INVALID_HANDLE_VALUE: *code and error_set() tell. */
+static HANDLE open_existing(const char *path, const wchar_t *wide, DWORD access, DWORD share,
+			    const char *verb, int *code)
+{
+	HANDLE handle = CreateFileW(wide, access, share, NULL, OPEN_EXISTING,
+				    FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT, NULL);
+	DWORD error = GetLastError();
+
+	if (handle != INVALID_HANDLE_VALUE)
+		return handle;
+	if (is_gone(error))
+		*code =
+		    failed(error_set(PROCOBSRV_ERROR_NOT_FOUND, "%s does not exist", path), ENOENT);
+	else if (error == ERROR_SHARING_VIOLATION)
+		*code = failed(
+		    error_set(PROCOBSRV_ERROR_BUSY, "%s is used by a process that runs", path),
+		    EBUSY);
+	else
+		*code = failed(error_set_windows(error, "cannot %s %s", verb, path),
+			       failure_errno(error));
+	return handle;
+}
+
+int os_file_open(const char *path, struct os_file **file)
+{
+	int code = 0;
+	wchar_t *wide = open_path(path, &code);
+	HANDLE handle = INVALID_HANDLE_VALUE;
+
+	if (wide)
+		handle = open_existing(path, wide, GENERIC_READ,
+				       FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+				       "open", &code);
+	if (handle == INVALID_HANDLE_VALUE) {
+		free(wide);
+		return code;
+	}
+	return file_new(handle, wide, false, file);
+}
+
+int os_file_adopt(const char *path, struct os_file **file)
+{
+	int code = 0;
+	wchar_t *wide = open_path(path, &code);
+	HANDLE handle = INVALID_HANDLE_VALUE;
+
+	if (wide)
+		handle =
+		    open_existing(path, wide, GENERIC_READ | GENERIC_WRITE | DELETE | READ_CONTROL,
+				  FILE_SHARE_READ | FILE_SHARE_DELETE, "take over", &code);
+	if (handle == INVALID_HANDLE_VALUE) {
+		free(wide);
+		return code;
+	}
+	if (!security_is_private(handle)) {
+		CloseHandle(handle);
+		free(wide);
+		return failed(error_set(PROCOBSRV_ERROR_PERMISSION,
+					"%s is not a private file of this user: not touched", path),
+			      EPERM);
+	}
+	return file_new(handle, wide, false, file);
+}
+
+int os_file_size(struct os_file *file, uint64_t *size)
+{
+	LARGE_INTEGER bytes;
+
+	if (!GetFileSizeEx(file->handle, &bytes))
+		return failure_errno(GetLastError());
+	*size = (uint64_t)bytes.QuadPart;
+	return 0;
+}
+
+/* What one call takes at most: its count has 32 bits. */
+#define PIECE_MAX (1u << 30)
+
+/* Where the next piece is, for calls on a handle that waits by itself. */
+static OVERLAPPED at_offset(uint64_t offset)
+{
+	OVERLAPPED place = {0};
+
+	place.Offset = (DWORD)offset;
+	place.OffsetHigh = (DWORD)(offset >> 32);
+	return place;
+}
+
+int os_file_write(struct os_file *file, uint64_t offset, const void *data, size_t size)
+{
+	const char *next = data;
+
+	while (size > 0) {
+		OVERLAPPED place = at_offset(offset);
+		DWORD done, piece = size < PIECE_MAX ? (DWORD)size : PIECE_MAX;
+
+		if (!WriteFile(file->handle, next, piece, &done, &place))
+			return failure_errno(GetLastError());
+		if (done == 0)
+			return ENOSPC;
+		next += done;
+		offset += done;
+		size -= done;
+	}
+	return 0;
+}
+
+int os_file_read(struct os_file *file, uint64_t offset, void *data, size_t size)
+{
+	char *next = data;
+
+	while (size > 0) {
+		OVERLAPPED place = at_offset(offset);
+		DWORD done, piece = size < PIECE_MAX ? (DWORD)size : PIECE_MAX;
+
+		if (!ReadFile(file->handle, next, piece, &done, &place))
+			return failure_errno(GetLastError());
+		if (done == 0)
+			return ENODATA;
+		next += done;
+		offset += done;
+		size -= done;
+	}
+	return 0;
+}
+
+int os_file_truncate(struct os_file *file, uint64_t size)
+{
+	/* Not by SetEndOfFile(): that goes by a position, which reads on other threads move. */
+	typedef NTSTATUS(NTAPI * set_function)(HANDLE, IO_STATUS_BLOCK *, void *, ULONG, ULONG);
+	enum { END_OF_FILE = 20 }; /* FileEndOfFileInformation */
+	set_function set = (set_function)lookup("ntdll.dll", "NtSetInformationFile");
+	LARGE_INTEGER end = {.QuadPart = (LONGLONG)size};
+	IO_STATUS_BLOCK result;
+	NTSTATUS status = set(file->handle, &result, &end, sizeof(end), END_OF_FILE);
+
+	return status < 0 ? failure_errno(RtlNtStatusToDosError(status)) : 0;
+}
+
+const char *os_file_path(const struct os_file *file)
+{
+	return file->path;
+}
+
+void os_file_unname(struct os_file *file)
+{
+	delete_by_handle(file->handle);
+}
+
+void os_file_close(struct os_file *file, bool remove)
+{
+	if (!file)
+		return;
+	if (remove)
+		delete_by_handle(file->handle);
+	CloseHandle(file->handle);
+	free(file->path);
+	free(file);
+}
+
+/* Calls visit for a name that the system found; it ignores case, and looks at short names too. */
+static int visit_name(const char *directory, const wchar_t *found, const char *prefix,
+		      int (*visit)(const char *path, void *param), void *param)
+{
+	char *name = wide_to_utf8(found, wcslen(found)), *path = NULL;
+	size_t size = strlen(directory) + (name ? strlen(name) : 0) + 2;
+	int result = 0;
+
+	if (name && strncmp(name, prefix, strlen(prefix)) != 0) {
+		free(name);
+		return 0;
+	}
+	if (name)
+		path = malloc(size);
+	if (path) {
+		snprintf(path, size, "%s\\%s", directory, name);
+		result = visit(path, param);
+	} else {
+		result = out_of_memory();
+	}
+	free(path);
+	free(name);
+	return result;
+}
+
+int os_directory_visit(const char *directory, const char *prefix,
+		       int (*visit)(const char *path, void *param), void *param)
+{
+	WIN32_FIND_DATAW found;
+	wchar_t *pattern;
+	HANDLE search;
+	DWORD error;
+	size_t size;
+	char *text;
+	int result = 0;
+
+	directory = directory_or_default(directory);
+	size = strlen(directory) + 3;
+	text = malloc(size);
+	if (!text)
+		return out_of_memory();
+	snprintf(text, size, "%s\\*", directory);
+	pattern = open_path(text, &result);
+	free(text);
+	if (!pattern)
+		return result;
+	search = FindFirstFileW(pattern, &found);
+	error = GetLastError();
+	free(pattern);
+	if (search == INVALID_HANDLE_VALUE && error == ERROR_FILE_NOT_FOUND)
+		return 0; /* a root directory that is empty */
+	if (search == INVALID_HANDLE_VALUE)
+		return failed(error_set_windows(error, "cannot read the directory %s", directory),
+			      failure_errno(error));
+	do
+		result = visit_name(directory, found.cFileName, prefix, visit, param);
+	while (result == 0 && FindNextFileW(search, &found));
+	FindClose(search);
+	return result;
+}
