@@ -4,14 +4,16 @@
  * structs, the same for 32-bit and 64-bit clients (no handle, no pointer, no padding).
  *
  * One ring holds every record (observer/record.h) since the driver was loaded; a full ring evicts
- * its oldest. A position counts bytes of records from the load on; each record begins at a multiple
- * of 8. Every client that has activated monitoring has a token of its own: up to where it has read,
- * and how many records of each kind came before that. What is evicted before a client has read it
- * is lost to that client, and counted by kind: evicted[kind] - passed[kind].
+ * its oldest. A position counts bytes of records from the load on; the size of each record is a
+ * multiple of 8 (zeros complete it after its strings), and so are positions. Every client that has
+ * activated monitoring has a token of its own: up to where it has read, and how many records of
+ * each kind came before that. What is evicted before a client has read it is lost to that client,
+ * and counted by kind: evicted[kind] - passed[kind].
  *
  * All codes are METHOD_BUFFERED and need read and write access to the device. Every input begins
- * with its size and IOCTL_PROCOBSRV_VERSION; both are checked exactly. A reply is as long as what
- * was written. Integers are little-endian.
+ * with its size and IOCTL_PROCOBSRV_VERSION; both are checked exactly, as are the sizes of the
+ * buffers (but that of a read): STATUS_INFO_LENGTH_MISMATCH, STATUS_REVISION_MISMATCH. A reply is
+ * as long as what was written. Integers are little-endian.
  */
 #ifndef PROCOBSRV_OBSERVER_WINDOWS_IOCTL_H
 #define PROCOBSRV_OBSERVER_WINDOWS_IOCTL_H
@@ -36,15 +38,18 @@
 
 /* In: nothing. Out: struct ioctl_information. Allowed to a client that has not activated. */
 #define IOCTL_PROCOBSRV_QUERY IOCTL_PROCOBSRV_CODE(0x800u)
-/* In: struct ioctl_activation. Out: struct ioctl_activated. */
+/* In: struct ioctl_activation. Out: struct ioctl_activated; of a deactivation: nothing.
+ * STATUS_INVALID_DEVICE_STATE: this client is active, or to be deactivated and is not. */
 #define IOCTL_PROCOBSRV_ACTIVATE_MONITORING IOCTL_PROCOBSRV_CODE(0x801u)
 /*
  * In: struct ioctl_read. Out: struct ioctl_batch, then its records. Waits while there is none to
  * read; one read of a client waits at a time (else STATUS_DEVICE_BUSY). A waiting read ends with
  * STATUS_CANCELLED when it is cancelled, its client closes or deactivates.
+ * STATUS_INVALID_DEVICE_STATE: this client is not active.
  */
 #define IOCTL_PROCOBSRV_READ IOCTL_PROCOBSRV_CODE(0x802u)
-/* In: struct ioctl_acknowledgement, from the resident reader. Out: nothing. */
+/* In: struct ioctl_acknowledgement, from the resident reader (else STATUS_INVALID_DEVICE_STATE).
+ * Out: nothing. */
 #define IOCTL_PROCOBSRV_ACKNOWLEDGE IOCTL_PROCOBSRV_CODE(0x803u)
 /* In: struct ioctl_residence. Out: nothing. Makes monitoring resident, or ends that. */
 #define IOCTL_PROCOBSRV_RESIDE IOCTL_PROCOBSRV_CODE(0x804u)
@@ -97,15 +102,17 @@ struct ioctl_read {
 /*
  * A batch. The records follow each other without room between, each with its size in its header.
  * The header.lost of each has been replaced by this client's own counters: what had been evicted
- * before it read it. The smallest output buffer that is accepted holds a batch and one record of
- * RECORD_SIZE_MAX (else STATUS_BUFFER_TOO_SMALL).
+ * before it read it. They begin at 0 with its activation; those of the resident monitoring's reader
+ * go on where they stood at the token that was acknowledged last, so that a record that is read
+ * again bears the same. The smallest output buffer that is accepted holds a batch and one record of
+ * RECORD_SIZE_MAX (else STATUS_BUFFER_TOO_SMALL); of a larger one than 1 MiB no more is filled.
  */
 struct ioctl_batch {
-	uint32_t size;		  /* of this struct and the records */
-	uint32_t count;		  /* records; 0 only if something was lost after which none came */
-	uint64_t position;	  /* of the first record */
-	struct ioctl_token token; /* after the last record */
-	uint64_t lost[RECORD_LOST_KINDS]; /* evicted unread since this client's activation */
+	uint32_t size;			  /* of this struct and the records */
+	uint32_t count;			  /* records, at least 1 */
+	uint64_t position;		  /* of the first record */
+	struct ioctl_token token;	  /* after the last record */
+	uint64_t lost[RECORD_LOST_KINDS]; /* what header.lost of the last record is made of */
 };
 
 struct ioctl_acknowledgement {
@@ -140,14 +147,15 @@ struct ioctl_information {
 	uint64_t tail;	    /* position of the oldest record */
 	uint64_t number;    /* the last one given: all observations since the load */
 	uint64_t evicted[RECORD_LOST_KINDS];
-	/* Observations for which no record could be made (memory): by kind; in each record's number
-	 * but in nobody's ring. */
+	/* Observations for which no record could be made, by kind: 0, since the driver writes into
+	 * the ring in place and needs no memory for a record. */
 	uint64_t dropped[RECORD_LOST_KINDS];
 	uint32_t clients;	   /* that have activated */
 	uint32_t resident_holder;  /* pid of the reader of the resident monitoring; 0: none */
 	int64_t resident_since_ns; /* since 1970, UTC; 0: not resident */
-	struct ioctl_token resident_token;	   /* the last acknowledged */
-	uint64_t resident_lost[RECORD_LOST_KINDS]; /* evicted before it was acknowledged */
+	struct ioctl_token resident_token; /* the last acknowledged */
+	/* What header.lost was there: evicted before its readers had read it. */
+	uint64_t resident_lost[RECORD_LOST_KINDS];
 	char resident_version[32];
 };
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's codes that the portable part returns; driver.c asserts that they are the kernel's.
+ */
+#ifndef PROCOBSRV_OBSERVER_WINDOWS_STATUS_H
+#define PROCOBSRV_OBSERVER_WINDOWS_STATUS_H
+
+#include <stdint.h>
+
+#define OBSERVER_OK		   ((int32_t)0x00000000)
+#define OBSERVER_PENDING	   ((int32_t)0x00000103)
+#define OBSERVER_INVALID_PARAMETER ((int32_t)0xc000000d)
+#define OBSERVER_INVALID_REQUEST   ((int32_t)0xc0000010) /* STATUS_INVALID_DEVICE_REQUEST */
+#define OBSERVER_BUFFER_TOO_SMALL  ((int32_t)0xc0000023)
+#define OBSERVER_SHARING_VIOLATION ((int32_t)0xc0000043)
+#define OBSERVER_REVISION_MISMATCH ((int32_t)0xc0000059)
+#define OBSERVER_NO_MEMORY	   ((int32_t)0xc000009a) /* STATUS_INSUFFICIENT_RESOURCES */
+#define OBSERVER_CANCELLED	   ((int32_t)0xc0000120)
+#define OBSERVER_INVALID_LENGTH	   ((int32_t)0xc0000004) /* STATUS_INFO_LENGTH_MISMATCH */
+#define OBSERVER_DEVICE_BUSY	   ((int32_t)0x80000011)
+#define OBSERVER_NOT_FOUND	   ((int32_t)0xc0000225)
+#define OBSERVER_INVALID_STATE	   ((int32_t)0xc0000184) /* STATUS_INVALID_DEVICE_STATE */
+
+#endif
