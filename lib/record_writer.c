@@ -4,6 +4,7 @@
 #include "os.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -176,6 +177,17 @@ void record_writer_gap(struct record_writer *writer, uint64_t time_ns, const str
 
 	if (header)
 		*(struct record_gap *)(header + 1) = *gap;
+}
+
+void record_writer_statistics(const struct record_writer *writer,
+			      struct source_statistics *statistics)
+{
+	memset(statistics, 0, offsetof(struct source_statistics, sequences));
+	statistics->stream = writer->stream;
+	statistics->produced = statistics->released = writer->position;
+	statistics->sequence_count = 1;
+	statistics->sequences[0].number = writer->number;
+	memcpy(statistics->sequences[0].lost, writer->lost, sizeof writer->lost);
 }
 
 /* Turns offsets into addresses: the bytes do not move any more. */

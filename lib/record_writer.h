@@ -46,6 +46,10 @@ void record_writer_add(struct record_writer *writer, const struct record_parts *
 void record_writer_gap(struct record_writer *writer, uint64_t time_ns,
 		       const struct record_gap *gap);
 
+/* What a source that has nothing but this writer can tell; the rest is 0. */
+void record_writer_statistics(const struct record_writer *writer,
+			      struct source_statistics *statistics);
+
 /* Lends all that is there as one batch, then empties it; does nothing when it is empty. */
 void record_writer_lend(struct record_writer *writer, source_on_batch on_batch, void *param);
 

@@ -413,13 +413,8 @@ static void proc_detach(struct source *source)
 
 static int proc_statistics(struct source *source, struct source_statistics *statistics)
 {
-	memset(statistics, 0, offsetof(struct source_statistics, sequences));
 	pthread_mutex_lock(&source->lock);
-	statistics->stream = source->writer.stream;
-	statistics->produced = statistics->released = source->writer.position;
-	statistics->sequence_count = 1;
-	statistics->sequences[0].number = source->writer.number;
-	memcpy(statistics->sequences[0].lost, source->writer.lost, sizeof source->writer.lost);
+	record_writer_statistics(&source->writer, statistics);
 	statistics->wakeups = source->look;
 	pthread_mutex_unlock(&source->lock);
 	return 0;
