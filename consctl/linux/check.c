@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What doctor looks at on Linux. Nothing here decides: the backends are tried. */
-#include "../platform.h"
+#include "../check_list.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,6 @@
 #include <linux/connector.h>
 #include <linux/magic.h>
 #include <linux/netlink.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,29 +18,6 @@
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-struct list {
-	struct check *checks;
-	size_t count;
-};
-
-static struct check *add(struct list *list, const char *name, enum check_verdict verdict,
-			 const char *value)
-{
-	struct check *check =
-	    &list->checks[list->count < CHECKS_MAX - 1 ? list->count++ : CHECKS_MAX - 1];
-
-	check->name = name;
-	check->verdict = verdict;
-	snprintf(check->value, sizeof(check->value), "%s", value);
-	check->note[0] = 0;
-	return check;
-}
-
-static void note(struct check *check, const char *text)
-{
-	snprintf(check->note, sizeof(check->note), "%s", text);
-}
 
 /* The first line of a file. False: cannot be read. */
 static bool read_line(const char *path, char *line, size_t size)
@@ -58,28 +34,28 @@ static bool read_line(const char *path, char *line, size_t size)
 	return got;
 }
 
-static void check_kernel(struct list *list)
+static void check_kernel(struct check_list *list)
 {
 	struct utsname name;
 	char text[160];
 
 	if (uname(&name)) {
-		note(add(list, "kernel", CHECK_BAD, "unknown"), strerror(errno));
+		check_note(check_add(list, "kernel", CHECK_BAD, "unknown"), strerror(errno));
 		return;
 	}
 	snprintf(text, sizeof(text), "%.64s (%.64s)", name.release, name.machine);
-	add(list, "kernel", CHECK_NEUTRAL, text);
+	check_add(list, "kernel", CHECK_NEUTRAL, text);
 }
 
-static void check_btf(struct list *list)
+static void check_btf(struct check_list *list)
 {
 	static const char path[] = "/sys/kernel/btf/vmlinux";
 
 	if (!access(path, R_OK))
-		add(list, "BTF", CHECK_GOOD, path);
+		check_add(list, "BTF", CHECK_GOOD, path);
 	else
-		note(add(list, "BTF", CHECK_BAD, strerror(errno)),
-		     "the bpf backend needs /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)");
+		check_note(check_add(list, "BTF", CHECK_BAD, strerror(errno)),
+			   "the bpf backend needs /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)");
 }
 
 static uint64_t effective_capabilities(void)
@@ -97,7 +73,7 @@ static uint64_t effective_capabilities(void)
 	return capabilities;
 }
 
-static void check_capabilities(struct list *list)
+static void check_capabilities(struct check_list *list)
 {
 	static const struct {
 		const char *name;
@@ -121,50 +97,51 @@ static void check_capabilities(struct list *list)
 		enum check_verdict verdict = has || instead	  ? CHECK_GOOD
 					     : *wanted[index].use ? CHECK_BAD
 								  : CHECK_NEUTRAL;
-		struct check *check = add(list, wanted[index].name, verdict, has ? "yes" : "no");
+		struct check *check =
+		    check_add(list, wanted[index].name, verdict, has ? "yes" : "no");
 
 		if (!has && instead)
-			note(check, "CAP_SYS_ADMIN does as well");
+			check_note(check, "CAP_SYS_ADMIN does as well");
 		else if (!has)
-			note(check, wanted[index].use);
+			check_note(check, wanted[index].use);
 	}
 }
 
-static void check_lockdown(struct list *list)
+static void check_lockdown(struct check_list *list)
 {
 	char line[160];
 	struct check *check;
 
 	if (!read_line("/sys/kernel/security/lockdown", line, sizeof(line))) {
-		check = add(list, "lockdown", CHECK_NEUTRAL, "unknown");
-		note(check, errno == ENOENT ? "not offered, or securityfs is not mounted on "
-					      "/sys/kernel/security"
-					    : strerror(errno));
+		check = check_add(list, "lockdown", CHECK_NEUTRAL, "unknown");
+		check_note(check, errno == ENOENT ? "not offered, or securityfs is not mounted on "
+						    "/sys/kernel/security"
+						  : strerror(errno));
 		return;
 	}
 	/* "none [integrity] confidentiality": the brackets mark what is set. */
 	if (strstr(line, "[confidentiality]"))
-		note(add(list, "lockdown", CHECK_BAD, line),
-		     "confidentiality keeps BPF programs from reading the kernel's memory");
+		check_note(check_add(list, "lockdown", CHECK_BAD, line),
+			   "confidentiality keeps BPF programs from reading the kernel's memory");
 	else
-		add(list, "lockdown", CHECK_GOOD, line);
+		check_add(list, "lockdown", CHECK_GOOD, line);
 }
 
-static void check_unprivileged_bpf(struct list *list)
+static void check_unprivileged_bpf(struct check_list *list)
 {
 	char line[32];
 
 	if (!read_line("/proc/sys/kernel/unprivileged_bpf_disabled", line, sizeof(line))) {
-		add(list, "unprivileged BPF", CHECK_NEUTRAL, "unknown");
+		check_add(list, "unprivileged BPF", CHECK_NEUTRAL, "unknown");
 		return;
 	}
 	/* What unprivileged users may load does not suffice for us either way. */
-	note(
-	    add(list, "unprivileged BPF", CHECK_NEUTRAL, strcmp(line, "0") ? "refused" : "allowed"),
-	    "of no use to ProcObsrv: tracing programs need the capabilities");
+	check_note(check_add(list, "unprivileged BPF", CHECK_NEUTRAL,
+			     strcmp(line, "0") ? "refused" : "allowed"),
+		   "of no use to ProcObsrv: tracing programs need the capabilities");
 }
 
-static void check_memory_lock(struct list *list)
+static void check_memory_lock(struct check_list *list)
 {
 	struct rlimit limit;
 	struct utsname name;
@@ -180,16 +157,18 @@ static void check_memory_lock(struct list *list)
 		snprintf(text, sizeof(text), "unlimited");
 	else
 		snprintf(text, sizeof(text), "%llu KiB", (unsigned long long)limit.rlim_cur / 1024);
-	check = add(list, "RLIMIT_MEMLOCK", CHECK_NEUTRAL, text);
+	check = check_add(list, "RLIMIT_MEMLOCK", CHECK_NEUTRAL, text);
 	major = strtoul(name.release, &after, 10);
 	minor = *after == '.' ? strtoul(after + 1, NULL, 10) : 0;
 	if (major > 5 || (major == 5 && minor >= 11))
-		note(check, "of no matter: this kernel charges BPF memory to the control group");
+		check_note(check,
+			   "of no matter: this kernel charges BPF memory to the control group");
 	else if (limit.rlim_cur != RLIM_INFINITY)
-		note(check, "kernels before 5.11 charge BPF memory to it; raise it with ulimit -l");
+		check_note(check,
+			   "kernels before 5.11 charge BPF memory to it; raise it with ulimit -l");
 }
 
-static void check_namespaces(struct list *list)
+static void check_namespaces(struct check_list *list)
 {
 	/* The inodes of the initial ones are fixed (include/linux/proc_ns.h). */
 	static const struct {
@@ -211,19 +190,20 @@ static void check_namespaces(struct list *list)
 		struct check *check;
 
 		if (stat(namespaces[index].path, &status)) {
-			add(list, namespaces[index].name, CHECK_NEUTRAL, "unknown");
+			check_add(list, namespaces[index].name, CHECK_NEUTRAL, "unknown");
 			continue;
 		}
 		if (status.st_ino == namespaces[index].initial) {
-			add(list, namespaces[index].name, CHECK_GOOD, "the initial one");
+			check_add(list, namespaces[index].name, CHECK_GOOD, "the initial one");
 			continue;
 		}
-		check = add(list, namespaces[index].name, CHECK_NEUTRAL, "not the initial one");
-		note(check, namespaces[index].note);
+		check =
+		    check_add(list, namespaces[index].name, CHECK_NEUTRAL, "not the initial one");
+		check_note(check, namespaces[index].note);
 	}
 }
 
-static void check_seccomp(struct list *list)
+static void check_seccomp(struct check_list *list)
 {
 	FILE *file = fopen("/proc/self/status", "re");
 	char line[256];
@@ -234,40 +214,40 @@ static void check_seccomp(struct list *list)
 		if (strncmp(line, "Seccomp:", 8))
 			continue;
 		if (strtol(line + 8, NULL, 10) == 2)
-			note(add(list, "seccomp", CHECK_NEUTRAL, "a filter is active"),
-			     "it may refuse bpf(2) or ptrace(2), as container runtimes do");
+			check_note(check_add(list, "seccomp", CHECK_NEUTRAL, "a filter is active"),
+				   "it may refuse bpf(2) or ptrace(2), as container runtimes do");
 		else
-			add(list, "seccomp", CHECK_GOOD, "no filter");
+			check_add(list, "seccomp", CHECK_GOOD, "no filter");
 	}
 	fclose(file);
 }
 
-static void check_bpffs(struct list *list)
+static void check_bpffs(struct check_list *list)
 {
 	struct statfs status;
 
 	if (!statfs("/sys/fs/bpf", &status) && (unsigned long)status.f_type == BPF_FS_MAGIC)
-		add(list, "bpffs", CHECK_GOOD, "mounted on /sys/fs/bpf");
+		check_add(list, "bpffs", CHECK_GOOD, "mounted on /sys/fs/bpf");
 	else
-		note(add(list, "bpffs", CHECK_NEUTRAL, "not mounted on /sys/fs/bpf"),
-		     "only a resident observer needs it");
+		check_note(check_add(list, "bpffs", CHECK_NEUTRAL, "not mounted on /sys/fs/bpf"),
+			   "only a resident observer needs it");
 }
 
-static void check_connector(struct list *list)
+static void check_connector(struct check_list *list)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
 	int netlink = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
 
 	if (netlink < 0 || bind(netlink, (struct sockaddr *)&address, sizeof(address)))
-		note(add(list, "proc connector", CHECK_BAD, strerror(errno)),
-		     "the connector backend needs it");
+		check_note(check_add(list, "proc connector", CHECK_BAD, strerror(errno)),
+			   "the connector backend needs it");
 	else
-		add(list, "proc connector", CHECK_GOOD, "open to this user");
+		check_add(list, "proc connector", CHECK_GOOD, "open to this user");
 	if (netlink >= 0)
 		close(netlink);
 }
 
-static void check_ptrace(struct list *list)
+static void check_ptrace(struct check_list *list)
 {
 	static const char *const scopes[] = {
 	    "any process of the same user",
@@ -279,42 +259,43 @@ static void check_ptrace(struct list *list)
 	long scope;
 
 	if (!read_line("/proc/sys/kernel/yama/ptrace_scope", line, sizeof(line))) {
-		add(list, "ptrace", CHECK_GOOD, "not restricted by Yama");
+		check_add(list, "ptrace", CHECK_GOOD, "not restricted by Yama");
 		return;
 	}
 	scope = strtol(line, NULL, 10);
 	if (scope < 0 || scope > 3)
-		add(list, "ptrace", CHECK_NEUTRAL, line);
+		check_add(list, "ptrace", CHECK_NEUTRAL, line);
 	else if (scope < 2)
-		add(list, "ptrace", CHECK_GOOD, scopes[scope]);
+		check_add(list, "ptrace", CHECK_GOOD, scopes[scope]);
 	else
-		note(add(list, "ptrace", CHECK_BAD, scopes[scope]),
-		     "the ptrace backend needs it (kernel.yama.ptrace_scope)");
+		check_note(check_add(list, "ptrace", CHECK_BAD, scopes[scope]),
+			   "the ptrace backend needs it (kernel.yama.ptrace_scope)");
 }
 
-static void check_pid_max(struct list *list)
+static void check_pid_max(struct check_list *list)
 {
 	char line[32];
 
 	if (read_line("/proc/sys/kernel/pid_max", line, sizeof(line)))
-		add(list, "pid_max", CHECK_NEUTRAL, line);
+		check_add(list, "pid_max", CHECK_NEUTRAL, line);
 }
 
-static void check_jit(struct list *list)
+static void check_jit(struct check_list *list)
 {
 	char line[32];
 
 	if (!read_line("/proc/sys/net/core/bpf_jit_enable", line, sizeof(line)))
 		return;
 	if (!strcmp(line, "0"))
-		note(add(list, "BPF JIT", CHECK_NEUTRAL, "off"), "the bpf backend costs more so");
+		check_note(check_add(list, "BPF JIT", CHECK_NEUTRAL, "off"),
+			   "the bpf backend costs more so");
 	else
-		add(list, "BPF JIT", CHECK_GOOD, "on");
+		check_add(list, "BPF JIT", CHECK_GOOD, "on");
 }
 
 size_t platform_check(struct check checks[CHECKS_MAX])
 {
-	struct list list = {checks, 0};
+	struct check_list list = {checks, 0};
 
 	check_kernel(&list);
 	check_btf(&list);
