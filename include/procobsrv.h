@@ -19,9 +19,11 @@
  * you do not know.
  *
  * Text is UTF-8 where the system has it so; on Linux names, paths and arguments are the bytes that
- * the kernel knows, ended by NUL, of any encoding. Times end in _ns: nanoseconds. "boot" times are
- * of the clock that counts from boot, suspension included (Linux: CLOCK_BOOTTIME), "time" of the
- * wall clock since 1970, UTC.
+ * the kernel knows, ended by NUL, of any encoding. On Windows they are WTF-8: UTF-8 where, besides,
+ * an unpaired surrogate takes three bytes as a character would (ED A0 80 to ED BF BF), and a NUL
+ * within a string two (C0 80). Times end in _ns: nanoseconds. "boot" times are of the clock that
+ * counts from boot, suspension included (Linux: CLOCK_BOOTTIME; Windows: since 1970, as it tells
+ * processes' times), "time" of the wall clock since 1970, UTC.
  */
 #ifndef PROCOBSRV_H
 #define PROCOBSRV_H
@@ -82,9 +84,9 @@ enum procobsrv_kind {
 
 /* Why a field of a process is absent or not whole. */
 struct procobsrv_missing {
-	const char *field; /* "exe", "argv", ... as in the JSON */
-	const char
-	    *reason; /* "truncated", "unreadable", "too late", "no room", "not taken", "gap" */
+	const char *field;  /* "exe", "argv", ... as in the JSON */
+	const char *reason; /* "truncated", "unreadable", "too late", "no room", "not taken", "gap",
+			       "not mapped" (Windows: no drive and no directory leads to exe_nt) */
 };
 
 /* Which integers of a process are known: bits of procobsrv_process.present. */
@@ -109,6 +111,7 @@ enum procobsrv_process_flag {
 	PROCOBSRV_PROCESS_MEMFD = 1u << 4,   /* its program lives in memory only (memfd_create) */
 	PROCOBSRV_PROCESS_DELETED = 1u << 5, /* its program's file had no name any more at exec */
 	PROCOBSRV_PROCESS_FORKED = 1u << 6, /* has not called exec: exe and argv are its parent's */
+	PROCOBSRV_PROCESS_WTF8 = 1u << 7, /* its text was UTF-16 (Windows): WTF-8, not any bytes */
 };
 
 /*
@@ -133,8 +136,8 @@ struct procobsrv_process {
 	uint32_t session;	 /* of audit; Windows: the terminal session */
 	uint32_t session_leader; /* pid of the POSIX session's leader */
 	const char *name;	 /* Linux: comm; Windows: last component of exe. Never NULL */
-	const char *exe;	 /* path as the process's own root sees it */
-	const char *cwd;	 /* at its last exec */
+	const char *exe;      /* path as the process's own root sees it; Windows: "C:\..." or UNC */
+	const char *cwd;      /* at its last exec */
 	const char *filename; /* what exec was called with, where that is neither exe nor script */
 	const char *script;   /* the file with "#!" that was called; exe is then what ran it */
 	const char *interpreter; /* what the first line of the script names */
@@ -161,6 +164,7 @@ struct procobsrv_process {
 	size_t missing_count;
 	const char *command_line; /* Windows: as it was passed; argv is this, split */
 	const char *sid;	  /* Windows: the user, "S-1-5-..." */
+	const char *exe_nt;	  /* Windows: exe as the kernel names it, "\Device\..." */
 };
 
 /* How a process ended. */

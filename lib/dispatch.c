@@ -24,6 +24,9 @@ void dispatch_sample_clock(struct dispatch *dispatch)
 			continue;
 
 		int64_t offset = wall - (int64_t)(before + (after - before) / 2);
+		/* Records that bear wall clock time (Windows) need no correction. */
+		if (wall >= (int64_t)before && wall <= (int64_t)after)
+			offset = 0;
 		int64_t change = offset - dispatch->context.wall_offset_ns;
 		if (change > CLOCK_STEP_NS || change < -CLOCK_STEP_NS)
 			dispatch->context.wall_offset_ns = offset;
@@ -117,6 +120,15 @@ static const struct procobsrv_process *enter(struct dispatch *dispatch,
 	return NULL;
 }
 
+/* What a process runs that starts without a program of its own; NULL: not known. */
+static struct image *forked_image(const struct process_entry *creator)
+{
+	/* On Windows nobody goes on with the creator's: what was started is not told. */
+	if (!creator || creator->process->flags & PROCOBSRV_PROCESS_WTF8)
+		return NULL;
+	return image_ref(process_image(creator->process));
+}
+
 static int deal_with_start(struct dispatch *dispatch, const struct record_view *view)
 {
 	const struct record_identity *identity = &view->body->process;
@@ -134,7 +146,7 @@ static int deal_with_start(struct dispatch *dispatch, const struct record_view *
 		creator = dispatch_find(dispatch, &view->body->parent);
 	struct image *image =
 	    view->image ? image_create(view, &(struct image_chunks){0}, dispatch->env_names)
-			: image_ref(creator ? process_image(creator->process) : NULL);
+			: forked_image(creator);
 	if (view->image && !image)
 		return ENOMEM;
 
@@ -147,6 +159,8 @@ static int deal_with_start(struct dispatch *dispatch, const struct record_view *
 	    enter(dispatch, view, image, !view->image, of_tree);
 	if (!process)
 		return ENOMEM;
+	if (view->image && process->pid == dispatch->root_pid)
+		dispatch->root_execed = true;
 	return report_record(dispatch, PROCOBSRV_START, view, process, of_tree);
 }
 

@@ -125,5 +125,12 @@ void dispatch_gone(struct dispatch *dispatch, struct process_entry *entry);
 /* The live process with this identity, else a stub; with a reference. NULL: none, or no memory. */
 const struct procobsrv_process *dispatch_process(struct dispatch *dispatch,
 						 const struct record_identity *identity);
+/*
+ * The same for the parent of one who started at child_start_ns. On Windows a child goes on naming
+ * its parent's pid when that has ended and somebody younger has got it: that one is not meant.
+ */
+const struct procobsrv_process *dispatch_parent(struct dispatch *dispatch,
+						const struct record_identity *identity,
+						uint64_t child_start_ns);
 
 #endif

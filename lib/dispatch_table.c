@@ -101,3 +101,15 @@ const struct procobsrv_process *dispatch_process(struct dispatch *dispatch,
 		return procobsrv_process_ref(entry->process);
 	return process_create_stub(&dispatch->context, identity);
 }
+
+const struct procobsrv_process *dispatch_parent(struct dispatch *dispatch,
+						const struct record_identity *identity,
+						uint64_t child_start_ns)
+{
+	const struct process_entry *entry = dispatch_find(dispatch, identity);
+
+	if (entry && entry->process->flags & PROCOBSRV_PROCESS_WTF8 && child_start_ns &&
+	    entry->process->start_boot_ns > child_start_ns)
+		return process_create_stub(&dispatch->context, identity);
+	return dispatch_process(dispatch, identity);
+}

@@ -53,6 +53,7 @@ static const struct field process_fields[] = {
     PROCESS_NUMBER_IF(FIELD_TIME, "start", start_time_ns, PROCOBSRV_HAS_START),
     PROCESS_TEXT(name),
     PROCESS_TEXT(exe),
+    PROCESS_TEXT(exe_nt),
     PROCESS_TEXT(filename),
     PROCESS_TEXT(script),
     PROCESS_TEXT(interpreter),

@@ -9,6 +9,7 @@
 #include "fields.h"
 #include "json.h"
 #include "text_number.h"
+#include "utf16.h"
 
 #include <string.h>
 
@@ -99,24 +100,69 @@ static inline char *write_short_field(char *out, const struct field *field, cons
 
 /* The exact bytes of strings that are not UTF-8; for a vector each is ended by NUL. */
 static void append_base64(struct buffer *buffer, const struct field *field,
-			  const char *const *texts, size_t count)
+			  const char *const *texts, size_t count, bool wide)
 {
 	struct base64 base64 = BASE64_INTO(buffer);
-	size_t terminator = field->type == FIELD_VECTOR ? 1 : 0;
+	struct buffer exact = BUFFER_EMPTY;
+	bool terminated = field->type == FIELD_VECTOR;
 
+	for (size_t at = 0; at < count; at++) {
+		if (wide)
+			utf16_append(&exact, texts[at], strlen(texts[at]));
+		else
+			buffer_append_text(&exact, texts[at]);
+		if (terminated)
+			buffer_append(&exact, "\0", wide ? 2 : 1);
+	}
 	buffer_append(buffer, field->key, field->key_length - strlen("\":"));
 	buffer_append_text(buffer, "_base64\":\"");
-	for (size_t at = 0; at < count; at++)
-		base64_append(&base64, texts[at], strlen(texts[at]) + terminator);
+	base64_append(&base64, exact.data, exact.size);
 	base64_finish(&base64);
 	buffer_append_character(buffer, '"');
+	buffer->failed |= exact.failed;
+	buffer_free(&exact);
+}
+
+/* Writes the value again, at `begin` in the buffer: surrogates that are alone become U+FFFD. */
+static void rewrite_wide(struct buffer *buffer, size_t begin, bool is_vector,
+			 const char *const *texts, size_t count)
+{
+	struct buffer utf8 = BUFFER_EMPTY;
+
+	buffer->size = begin;
+	if (is_vector)
+		buffer_append_character(buffer, '[');
+	for (size_t at = 0; at < count; at++) {
+		utf8.size = 0;
+		utf16_append_utf8(&utf8, texts[at], strlen(texts[at]));
+		buffer_append_character(&utf8, 0);
+		if (at > 0)
+			buffer_append_character(buffer, ',');
+		if (!utf8.failed)
+			json_append_string(buffer, utf8.data);
+	}
+	if (is_vector)
+		buffer_append_character(buffer, ']');
+	buffer->failed |= utf8.failed;
+	buffer_free(&utf8);
+}
+
+/* After a value that begins at `begin` and was found not to be UTF-8. */
+static char *put_exact(struct buffer *buffer, char *out, size_t begin, const struct field *field,
+		       const char *const *texts, size_t count, bool wide)
+{
+	store(buffer, out);
+	if (wide)
+		rewrite_wide(buffer, begin, field->type == FIELD_VECTOR, texts, count);
+	append_base64(buffer, field, texts, count, wide);
+	return buffer->data + buffer->size;
 }
 
 static inline char *put_text(struct buffer *buffer, char *out, const struct field *field,
-			     const char *text)
+			     const char *text, bool wide)
 {
 	bool valid = true;
-	size_t size;
+	size_t size, begin;
 
 	if (text == NULL)
 		return out;
@@ -124,22 +170,23 @@ static inline char *put_text(struct buffer *buffer, char *out, const struct fiel
 	out = room(buffer, write_key(out, field), size + 2);
 	if (out == NULL)
 		return NULL;
+	begin = (size_t)(out - buffer->data);
 	out = json_write_string(buffer, out, text, size, &valid);
 	if (valid || out == NULL)
 		return out;
-	store(buffer, out);
-	append_base64(buffer, field, &text, 1);
-	return buffer->data + buffer->size;
+	return put_exact(buffer, out, begin, field, &text, 1, wide);
 }
 
 static char *put_vector(struct buffer *buffer, char *out, const struct field *field,
-			const char *const *texts, size_t count)
+			const char *const *texts, size_t count, bool wide)
 {
 	bool valid = true;
+	size_t begin;
 
 	if (texts == NULL)
 		return out;
 	out = write_key(out, field);
+	begin = (size_t)(out - buffer->data);
 	*out++ = '[';
 	for (size_t at = 0; at < count; at++) {
 		size_t size = strlen(texts[at]);
@@ -154,11 +201,7 @@ static char *put_vector(struct buffer *buffer, char *out, const struct field *fi
 	if (out == NULL)
 		return NULL;
 	*out++ = ']';
-	if (valid)
-		return out;
-	store(buffer, out);
-	append_base64(buffer, field, texts, count);
-	return buffer->data + buffer->size;
+	return valid ? out : put_exact(buffer, out, begin, field, texts, count, wide);
 }
 
 static void append_missing(struct buffer *buffer, const struct procobsrv_missing *missing,
@@ -189,18 +232,19 @@ static char *put_missing(struct buffer *buffer, char *out, const struct field *f
 
 /* A field of any type; there is room for a short one. */
 static inline char *put_field(struct buffer *buffer, char *out, const struct field *field,
-			      const void *object)
+			      const void *object, bool wide)
 {
 	switch ((enum field_type)field->type) {
 	case FIELD_KIND:
 		return put_text(
 		    buffer, out, field,
-		    procobsrv_kind_name((enum procobsrv_kind)field_u32(object, field->offset)));
+		    procobsrv_kind_name((enum procobsrv_kind)field_u32(object, field->offset)),
+		    false);
 	case FIELD_TEXT:
-		return put_text(buffer, out, field, field_pointer(object, field->offset));
+		return put_text(buffer, out, field, field_pointer(object, field->offset), wide);
 	case FIELD_VECTOR:
 		return put_vector(buffer, out, field, field_pointer(object, field->offset),
-				  field_count(field, object));
+				  field_count(field, object), wide);
 	case FIELD_MISSING:
 		return put_missing(buffer, out, field, object);
 	default:
@@ -232,6 +276,16 @@ static char *write_group_key(char *out, const struct field *field)
 	return out + length + 4;
 }
 
+/* Whether the object's text was UTF-16. */
+static inline bool is_wide(enum field_section section, const void *object)
+{
+	const struct procobsrv_process *process = object;
+
+	return (section == FIELDS_PROCESS || section == FIELDS_PARENT ||
+		section == FIELDS_CREATOR) &&
+	       (process->flags & PROCOBSRV_PROCESS_WTF8) != 0;
+}
+
 /* Every field of the section that the object has, each with a comma before it. */
 static void put_fields(struct buffer *buffer, enum field_section section, const void *object)
 {
@@ -241,6 +295,7 @@ static void put_fields(struct buffer *buffer, enum field_section section, const 
 	if (buffer->failed)
 		return;
 	char *out = buffer->data + buffer->size;
+	bool wide = is_wide(section, object);
 	size_t group = 0; /* where the members of a nested object begin; 0: not in one */
 
 	for (; field < end; field++) {
@@ -258,7 +313,7 @@ static void put_fields(struct buffer *buffer, enum field_section section, const 
 			out = write_group_key(out, field);
 			group = (size_t)(out - buffer->data);
 		}
-		out = put_field(buffer, out, field, object);
+		out = put_field(buffer, out, field, object, wide);
 		if (out == NULL)
 			return;
 	}

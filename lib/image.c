@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "image.h"
 
+#include "image_wide.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,16 +156,21 @@ static uint32_t process_flags(const struct record_image *image)
 	return flags;
 }
 
+static void add_missing(struct image *image, enum record_string string, const char *reason)
+{
+	image->missing[image->missing_count].field = image_string_name(string);
+	image->missing[image->missing_count].reason = reason;
+	image->missing_count++;
+	image->missing_strings |= 1u << string;
+}
+
 static void note_missing(struct image *image, const struct record_image *record, bool env_wanted)
 {
 	for (int i = 0; i < RECORD_STRING_COUNT; i++) {
 		enum record_missing missing = record_missing(record, i);
 		if (missing == RECORD_WHOLE || (i == RECORD_STRING_ENV && !env_wanted))
 			continue;
-		image->missing[image->missing_count].field = image_string_name(i);
-		image->missing[image->missing_count].reason = image_missing_reason(missing);
-		image->missing_count++;
-		image->missing_strings |= 1u << i;
+		add_missing(image, i, image_missing_reason(missing));
 	}
 }
 
@@ -217,8 +224,9 @@ static void set_numbers(struct image *image, const struct record_image *record)
 	image->time_namespace = record->time_namespace;
 }
 
-struct image *image_create(const struct record_view *view, const struct image_chunks *chunks,
-			   const char *const *env_names)
+/* Of a view whose strings are bytes. */
+static struct image *create(const struct record_view *view, const struct image_chunks *chunks,
+			    const char *const *env_names, struct record_bytes exe_nt)
 {
 	struct record_bytes argv = view->strings[RECORD_STRING_ARGV];
 	struct record_bytes env = view->strings[RECORD_STRING_ENV];
@@ -226,7 +234,8 @@ struct image *image_create(const struct record_view *view, const struct image_ch
 	size_t argc = count_terminated(chunks->argv) + count_terminated(argv);
 	size_t variables = env_names ? count_terminated(chunks->env) + count_terminated(env) : 0;
 	size_t pointers = argc + 1 + variables + 1;
-	size_t bytes = chunks->argv.size + chunks->env.size + 2 * RECORD_STRING_COUNT;
+	size_t bytes =
+	    chunks->argv.size + chunks->env.size + exe_nt.size + 2 * RECORD_STRING_COUNT + 1;
 
 	for (int i = 0; i < RECORD_STRING_COUNT; i++)
 		bytes += view->strings[i].size;
@@ -243,6 +252,8 @@ struct image *image_create(const struct record_view *view, const struct image_ch
 	set_numbers(image, view->image);
 	note_missing(image, view->image, env_names != NULL);
 	set_strings(image, view, &room);
+	if (exe_nt.size)
+		image->exe_nt = copy_string(&room, exe_nt);
 
 	if (chunks->argv.size || told(view, RECORD_STRING_ARGV)) {
 		const char *block = join(&room, chunks->argv, argv);
@@ -256,6 +267,36 @@ struct image *image_create(const struct record_view *view, const struct image_ch
 		image->env = vector;
 	}
 	return image;
+}
+
+/*
+ * Without an exe for what the kernel named, the reason is that no drive and no directory leads
+ * there. A line that is empty is none: its program makes argv up.
+ */
+static struct image *create_wide(const struct record_view *view, const char *const *env_names)
+{
+	struct image_wide wide;
+
+	if (!image_wide_make(&wide, view))
+		return NULL;
+	struct image *image = create(&wide.view, &(struct image_chunks){0}, env_names, wide.exe_nt);
+	image_wide_free(&wide);
+	if (!image)
+		return NULL;
+	image->process_flags |= PROCOBSRV_PROCESS_WTF8;
+	if (!image->exe && image->exe_nt && !(image->missing_strings & 1u << RECORD_STRING_EXE))
+		add_missing(image, RECORD_STRING_EXE, "not mapped");
+	if (!image->argc)
+		image->argv = NULL;
+	return image;
+}
+
+struct image *image_create(const struct record_view *view, const struct image_chunks *chunks,
+			   const char *const *env_names)
+{
+	if (view->header->flags & RECORD_UTF16)
+		return create_wide(view, env_names);
+	return create(view, chunks, env_names, (struct record_bytes){0});
 }
 
 struct image *image_ref(struct image *image)

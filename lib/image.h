@@ -15,6 +15,7 @@ struct image {
 	atomic_uint references;
 	uint32_t process_flags; /* enum procobsrv_process_flag */
 	const char *exe;	/* strings are NULL where the record does not tell them */
+	const char *exe_nt;
 	const char *cwd;
 	const char *filename;
 	const char *script;
@@ -47,7 +48,8 @@ struct image_chunks {
 };
 
 /*
- * Builds an image from a record that has one. `env_names` (ended by NULL, or NULL) are the
+ * Builds an image from a record that has one; strings in UTF-16 become WTF-8, and argv and exe are
+ * then made of the command line and the kernel's path. `env_names` (ended by NULL, or NULL) are the
  * variables to keep. The caller owns one reference. NULL: out of memory.
  */
 struct image *image_create(const struct record_view *view, const struct image_chunks *chunks,

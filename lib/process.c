@@ -74,10 +74,6 @@ static void set_credentials(struct procobsrv_process *public,
 		public->present |= PROCOBSRV_HAS_LOGINUID;
 		public->loginuid = credentials->loginuid;
 	}
-	if (credentials->session != RECORD_ID_UNKNOWN) {
-		public->present |= PROCOBSRV_HAS_SESSION;
-		public->session = credentials->session;
-	}
 }
 
 static void set_body(struct process *process, const struct record_body *body)
@@ -93,6 +89,11 @@ static void set_body(struct process *process, const struct record_body *body)
 	public->flags |= PROCOBSRV_PROCESS_KERNEL_THREAD;
 	if (!(body->process_flags & RECORD_PROCESS_NO_CREDENTIALS))
 		set_credentials(public, &body->credentials);
+	/* Windows tells it without the others. */
+	if (body->credentials.session != RECORD_ID_UNKNOWN) {
+		public->present |= PROCOBSRV_HAS_SESSION;
+		public->session = body->credentials.session;
+	}
 	if (body->process.ns_pid && body->process.ns_pid != body->process.pid) {
 		public->present |= PROCOBSRV_HAS_NS_PID;
 		public->ns_pid = body->process.ns_pid;
@@ -110,14 +111,13 @@ static void set_body(struct process *process, const struct record_body *body)
 	public->tty = process->tty;
 }
 
-static const char *last_component(const char *path)
+/* Windows has no name beside the path; the kernel's ends as the common one does. */
+static const char *name_of_image(const struct image *image)
 {
-	const char *last = path;
+	const char *path = image->exe ? image->exe : image->exe_nt;
+	const char *last = path ? strrchr(path, '\\') : NULL;
 
-	for (; *path; path++)
-		if (*path == '/' || *path == '\\')
-			last = path + 1;
-	return last;
+	return last ? last + 1 : path ? path : "";
 }
 
 /* Those of the exec: a forked child may be in others than its parent's image tells. */
@@ -145,6 +145,7 @@ static void set_image(struct process *process, struct image *image, bool forked)
 	if (forked)
 	public->flags |= PROCOBSRV_PROCESS_FORKED;
 	public->exe = image->exe;
+	public->exe_nt = image->exe_nt;
 	public->cwd = image->cwd;
 	public->filename = image->filename;
 	public->script = image->script;
@@ -164,8 +165,8 @@ static void set_image(struct process *process, struct image *image, bool forked)
 		set_namespaces(public, image);
 	public->missing = image->missing;
 	public->missing_count = image->missing_count;
-	if (!process->name[0] && image->exe)
-	public->name = last_component(image->exe);
+	if (image->process_flags & PROCOBSRV_PROCESS_WTF8)
+	public->name = name_of_image(image);
 }
 
 static void set_no_image(struct procobsrv_process *public)

@@ -19,10 +19,13 @@ static const void *take(const char **cursor, size_t *left, size_t size)
 
 static int decode_strings(struct record_view *view, const char *cursor, size_t left)
 {
+	/* The bit that tells half a unit of UTF-16. */
+	size_t odd = view->header->flags & RECORD_UTF16 ? 1 : 0;
+
 	for (int i = 0; i < RECORD_STRING_COUNT; i++) {
 		size_t length = view->image->string_length[i];
 		view->strings[i].data = take(&cursor, &left, length);
-		if (!view->strings[i].data)
+		if (!view->strings[i].data || (length & odd))
 			return PROCOBSRV_ERROR_CORRUPT;
 		view->strings[i].size = length;
 	}

@@ -3,6 +3,7 @@
 
 #include "image.h"
 #include "record.h"
+#include "utf16.h"
 
 #include <string.h>
 
@@ -25,7 +26,8 @@ static void set_body(struct record_body *body, const struct procobsrv_process *p
 	    told(process, PROCOBSRV_HAS_LOGINUID, process->loginuid),
 	    told(process, PROCOBSRV_HAS_SESSION, process->session),
 	};
-	memcpy(body->name, process->name, strnlen(process->name, RECORD_NAME_SIZE - 1));
+	if (!(process->flags & PROCOBSRV_PROCESS_WTF8)) /* else exe tells it */
+		memcpy(body->name, process->name, strnlen(process->name, RECORD_NAME_SIZE - 1));
 	body->cgroup = process->cgroup_id;
 	body->exec_id = process->exec_id;
 	body->session_leader = process->session_leader;
@@ -118,9 +120,56 @@ static void append_vector(struct buffer *buffer, size_t begin, struct record_ima
 		set_missing(image, string, RECORD_MISSING_NOT_TAKEN);
 }
 
+/* What was UTF-16 becomes so again: whole, or not at all. */
+static void append_wide(struct buffer *buffer, size_t begin, struct record_image *image,
+			enum record_string string, const char *text)
+{
+	size_t before = buffer->size;
+
+	if (text)
+		utf16_append(buffer, text, strlen(text));
+	if (buffer->size - begin > RECORD_SIZE_MAX - 8) {
+		buffer->size = before;
+		set_missing(image, string, RECORD_MISSING_TRUNCATED);
+	}
+	image->string_length[string] = (uint32_t)(buffer->size - before);
+}
+
+/* In the order of enum record_string; exe and argv are made anew of what they were made of. */
+static void append_wide_strings(struct buffer *buffer, size_t begin, struct record_image *image,
+				const struct procobsrv_process *process)
+{
+	append_wide(buffer, begin, image, RECORD_STRING_EXE,
+		    process->exe_nt ? process->exe_nt : process->exe);
+	append_wide(buffer, begin, image, RECORD_STRING_CWD, process->cwd);
+	append_wide(buffer, begin, image, RECORD_STRING_COMMAND_LINE, process->command_line);
+	append_wide(buffer, begin, image, RECORD_STRING_SID, process->sid);
+}
+
+static void append_strings(struct buffer *buffer, size_t begin, struct record_image *image,
+			   const struct procobsrv_process *process)
+{
+	append_string(buffer, begin, image, RECORD_STRING_EXE, process->exe);
+	append_string(buffer, begin, image, RECORD_STRING_CWD, process->cwd);
+	append_string(buffer, begin, image, RECORD_STRING_FILENAME,
+		      process->script	  ? process->script
+		      : process->filename ? process->filename
+					  : "");
+	append_string(buffer, begin, image, RECORD_STRING_INTERPRETER,
+		      process->interpreter ? process->interpreter : "");
+	append_vector(buffer, begin, image, RECORD_STRING_ARGV, process->argv, process->argc);
+	append_vector(buffer, begin, image, RECORD_STRING_ENV, process->env, process->env_count);
+	append_string(buffer, begin, image, RECORD_STRING_COMMAND_LINE,
+		      process->command_line ? process->command_line : "");
+	append_string(buffer, begin, image, RECORD_STRING_SID, process->sid ? process->sid : "");
+	if (!process->env)
+		set_missing(image, RECORD_STRING_ENV, RECORD_WHOLE);
+}
+
 static bool has_image(const struct procobsrv_process *process)
 {
-	return process->exe || process->argv || process->filename || process->script;
+	return process->exe || process->argv || process->filename || process->script ||
+	       process->flags & PROCOBSRV_PROCESS_WTF8;
 }
 
 void record_build_existing_of(const struct procobsrv_process *process, struct buffer *buffer)
@@ -139,24 +188,12 @@ void record_build_existing_of(const struct procobsrv_process *process, struct bu
 		header.flags |= RECORD_HAS_IMAGE;
 		set_image(&image, process);
 		buffer_append(buffer, &image, sizeof image);
-		append_string(buffer, begin, &image, RECORD_STRING_EXE, process->exe);
-		append_string(buffer, begin, &image, RECORD_STRING_CWD, process->cwd);
-		append_string(buffer, begin, &image, RECORD_STRING_FILENAME,
-			      process->script	  ? process->script
-			      : process->filename ? process->filename
-						  : "");
-		append_string(buffer, begin, &image, RECORD_STRING_INTERPRETER,
-			      process->interpreter ? process->interpreter : "");
-		append_vector(buffer, begin, &image, RECORD_STRING_ARGV, process->argv,
-			      process->argc);
-		append_vector(buffer, begin, &image, RECORD_STRING_ENV, process->env,
-			      process->env_count);
-		append_string(buffer, begin, &image, RECORD_STRING_COMMAND_LINE,
-			      process->command_line ? process->command_line : "");
-		append_string(buffer, begin, &image, RECORD_STRING_SID,
-			      process->sid ? process->sid : "");
-		if (!process->env)
-			set_missing(&image, RECORD_STRING_ENV, RECORD_WHOLE);
+		if (process->flags & PROCOBSRV_PROCESS_WTF8) {
+			header.flags |= RECORD_UTF16;
+			append_wide_strings(buffer, begin, &image, process);
+		} else {
+			append_strings(buffer, begin, &image, process);
+		}
 		if (!buffer->failed)
 			memcpy(buffer->data + place, &image, sizeof image);
 	}

@@ -107,7 +107,7 @@ static void set_processes(struct dispatch *dispatch, struct event *event,
 {
 	const struct record_identity *parent = &view->body->parent;
 
-	event->public.parent = dispatch_process(dispatch, parent);
+	event->public.parent = dispatch_parent(dispatch, parent, view->body->process.start_ns);
 	if (!view->start)
 		return;
 	const struct record_identity *creator = &view->start->creator;
@@ -237,11 +237,8 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 	if (kind == PROCOBSRV_EXIT)
 	public->exit = &event->detail.exit; /* nothing about it is known */
 	if (process->ppid) {
-		const struct process_entry *parent =
-		    process_table_find(&dispatch->table, process->ppid);
 		const struct record_identity identity = {.pid = process->ppid};
-		public->parent = parent ? procobsrv_process_ref(parent->process)
-					: process_create_stub(&dispatch->context, &identity);
+		public->parent = dispatch_parent(dispatch, &identity, process->start_boot_ns);
 	}
 	count(&counters->synthetic, 1);
 	/* No two of one reader have the same time in their cursors, however coarse the clock is. */

@@ -158,7 +158,9 @@ static void conclude_running(struct dispatch *dispatch, const struct record_view
 	if (!process)
 		return;
 	dispatch_synthetic(dispatch, PROCOBSRV_START, process);
-	if (view->body->process_flags & RECORD_PROCESS_EXECED)
+	/* Windows has one event for both. */
+	if (view->body->process_flags & RECORD_PROCESS_EXECED &&
+	    !(process->flags & PROCOBSRV_PROCESS_WTF8))
 		dispatch_synthetic(dispatch, PROCOBSRV_EXEC, process);
 }
 

@@ -132,6 +132,17 @@ static struct record_body inherit(const struct connector_process *parent, uint32
 	return body;
 }
 
+/* One of whom no more is known than what is asked for here. */
+static struct record_body unknown_body(uint32_t pid, uint32_t parent)
+{
+	return (struct record_body){
+	    .process = {.pid = pid},
+	    .parent = {.pid = parent},
+	    .credentials = {.loginuid = RECORD_ID_UNKNOWN, .session = RECORD_ID_UNKNOWN},
+	    .process_flags = RECORD_PROCESS_NO_CREDENTIALS,
+	};
+}
+
 /* The parent is not known and gone: the child itself may still tell. */
 static struct record_body read_child(uint32_t pid, uint32_t parent, uint64_t time_ns)
 {
@@ -141,11 +152,8 @@ static struct record_body read_child(uint32_t pid, uint32_t parent, uint64_t tim
 
 	if (directory >= 0)
 		close(directory);
-	if (!told) {
-		memset(&process, 0, sizeof process);
-		process.body.parent.pid = parent;
-		process.body.process_flags = RECORD_PROCESS_NO_CREDENTIALS;
-	}
+	if (!told)
+		process.body = unknown_body(pid, parent);
 	process.body.process = (struct record_identity){.start_ns = time_ns, .pid = pid};
 	return process.body;
 }
@@ -246,8 +254,7 @@ static void feed_exec(struct connector_events *events, const struct connector_ev
 
 	if (!entry) {
 		/* Gone, and nothing was ever heard of it: its start stays unknown. */
-		struct record_body body = {.process = {.pid = pid},
-					   .process_flags = RECORD_PROCESS_NO_CREDENTIALS};
+		struct record_body body = unknown_body(pid, 0);
 		entry = connector_table_put(&events->table, &body);
 		if (!entry) {
 			events->writer.number++;
@@ -347,8 +354,7 @@ static void feed_exit(struct connector_events *events, const struct connector_ev
 
 	entry = find(events, pid);
 	if (!entry) {
-		struct record_body body = {.process = {.pid = pid},
-					   .process_flags = RECORD_PROCESS_NO_CREDENTIALS};
+		struct record_body body = unknown_body(pid, 0);
 		entry = connector_table_put(&events->table, &body);
 		if (!entry) {
 			events->writer.number++;
