@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What --help says on Windows. */
+#include "../platform.h"
+
+const char platform_backend_argument[] = "auto|driver|job|snapshot";
+
+const char platform_output_help[] =
+    "write there instead of standard output: a new file is made for this\n"
+    "user alone, an existing one is appended to, a symbolic link is refused";
+
+const char platform_spill_directory_help[] =
+    "where events wait that do not fit into that memory (default: TEMP;\n"
+    "with --resume the ProcObsrv folder of ProgramData)";
+
+const char platform_watch_help[] =
+    "Reports every process that starts or ends, from the line \"watching (BACKEND)...\" on\n"
+    "standard error until Ctrl-C, Ctrl-Break, --duration or --count. Loads the driver, and "
+    "unloads\n"
+    "it at its end unless it is installed; that takes an administrator. The last line tells\n"
+    "whether anything was lost; the status is then 3.\n";
+
+const char platform_run_help[] =
+    "Runs COMMAND and reports every process of its tree and none else; returns when the tree\n"
+    "has ended, with the status of COMMAND. Events go to standard output between those of COMMAND\n"
+    "itself: --output FILE keeps them apart. Without the driver it observes a job object.\n"
+    "The status is 125 if consctl itself failed, 126 and 127 if COMMAND could not be run.\n";
+
+const char platform_install_help[] =
+    "Copies the driver to the system's folder of drivers, registers and loads it: it goes on\n"
+    "observing while nobody reads, until uninstall. \"consctl watch --resume\" reads it from "
+    "where\n"
+    "its last reader stopped.\n";

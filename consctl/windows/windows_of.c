@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * user32 is loaded when it is needed: a program that is linked to it is not told by its console
+ * that the user logs off or the machine shuts down.
+ */
+#include "windows_of.h"
+
+#include <stdbool.h>
+
+#define IDLE_MS 1000
+
+struct user32 {
+	DWORD(WINAPI *wait_for_input_idle)(HANDLE process, DWORD wait_ms);
+	BOOL(WINAPI *enumerate_windows)(WNDENUMPROC on_window, LPARAM param);
+	DWORD(WINAPI *get_window_process)(HWND window, DWORD *pid);
+	BOOL(WINAPI *post_message)(HWND window, UINT message, WPARAM word, LPARAM param);
+};
+
+struct search {
+	const struct user32 *user32;
+	DWORD pid;
+};
+
+static bool load(struct user32 *user32)
+{
+	HMODULE module = LoadLibraryW(L"user32.dll");
+
+	if (!module)
+		return false;
+	user32->wait_for_input_idle = (void *)GetProcAddress(module, "WaitForInputIdle");
+	user32->enumerate_windows = (void *)GetProcAddress(module, "EnumWindows");
+	user32->get_window_process = (void *)GetProcAddress(module, "GetWindowThreadProcessId");
+	user32->post_message = (void *)GetProcAddress(module, "PostMessageW");
+	return user32->wait_for_input_idle && user32->enumerate_windows &&
+	       user32->get_window_process && user32->post_message;
+}
+
+static BOOL CALLBACK close_if_its(HWND window, LPARAM param)
+{
+	const struct search *search = (const struct search *)param;
+	DWORD pid = 0;
+
+	search->user32->get_window_process(window, &pid);
+	if (pid == search->pid)
+		search->user32->post_message(window, WM_CLOSE, 0, 0);
+	return TRUE;
+}
+
+void windows_close_of(HANDLE process, uint32_t pid)
+{
+	struct user32 user32;
+	struct search search = {&user32, pid};
+
+	if (!load(&user32))
+		return;
+	user32.wait_for_input_idle(process, IDLE_MS);
+	user32.enumerate_windows(close_if_its, (LPARAM)&search);
+}
