@@ -15,8 +15,11 @@ uint32_t helper_begin(const wchar_t *path)
 	if (error)
 		return error;
 	error = service_start(HELPER_SERVICE_NAME);
-	if (error)
-		return error;
+	return error ? error : helper_open();
+}
+
+uint32_t helper_open(void)
+{
 	device = CreateFileW(HELPER_CLIENT_PATH, GENERIC_READ | GENERIC_WRITE, 0, NULL,
 			     OPEN_EXISTING, 0, NULL);
 	return device == INVALID_HANDLE_VALUE ? GetLastError() : 0;

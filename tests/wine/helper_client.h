@@ -11,6 +11,9 @@
 uint32_t helper_begin(const wchar_t *path);
 void helper_end(void);
 
+/* Opens the device of a helper that somebody else has loaded. 0 or the system's error. */
+uint32_t helper_open(void);
+
 void helper_set_conditions(uint32_t flags);
 
 struct helper_state helper_query(void);

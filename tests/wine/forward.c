@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * forward.exe --load HELPER | --unload | --hide-extended | --query | -- PROGRAM [ARGUMENT...]
+ *
+ * Runs PROGRAM in a job object and lets ObsrvTest.sys tell of each process that starts or ends in
+ * the job, PROGRAM's own and what they start, as the kernel would. Ends with PROGRAM's status, or
+ * 125. The helper driver is loaded, and unloaded, by a call of its own. --query prints how many
+ * callbacks are registered.
+ */
+#include "helper_client.h"
+#include "service.h"
+#include "tap.h"
+
+#include <windows.h>
+#include <winternl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWN_FAILURE 125
+
+#ifndef ProcessImageFileName
+#define ProcessImageFileName 27
+#endif
+#define ProcessCommandLine 60
+
+/* A process of the job, held open from its start until its end has been told. */
+struct member {
+	struct member *next;
+	DWORD pid;
+	HANDLE process;
+	struct helper_process told;
+};
+
+static struct member *members;
+static unsigned unopened;
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "forward: %s: error %lu\n", what, GetLastError());
+	return OWN_FAILURE;
+}
+
+/* Copies a string that the system tells of a process, ended by NUL; empty if it does not. */
+static void ask_string(HANDLE process, ULONG what, wchar_t *text, size_t count)
+{
+	static union {
+		UNICODE_STRING string;
+		unsigned char bytes[0x10000];
+	} answer;
+	ULONG length;
+
+	text[0] = 0;
+	if (NtQueryInformationProcess(process, (PROCESSINFOCLASS)what, &answer, sizeof(answer),
+				      &length) != 0 ||
+	    answer.string.Length / sizeof(wchar_t) >= count)
+		return;
+	memcpy(text, answer.string.Buffer, answer.string.Length);
+	text[answer.string.Length / sizeof(wchar_t)] = 0;
+}
+
+static DWORD parent_of(HANDLE process)
+{
+	PROCESS_BASIC_INFORMATION information = {0};
+	ULONG length;
+
+	NtQueryInformationProcess(process, ProcessBasicInformation, &information,
+				  sizeof(information), &length);
+	return (DWORD)(ULONG_PTR)information.InheritedFromUniqueProcessId;
+}
+
+static void tell_start(DWORD pid)
+{
+	static wchar_t image[0x8000];
+	static wchar_t command_line[0x8000];
+	struct member *member = calloc(1, sizeof(*member));
+	DWORD error;
+
+	if (!member)
+		exit(OWN_FAILURE);
+	member->pid = pid;
+	member->process =
+	    OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_READ | SYNCHRONIZE, FALSE, pid);
+	if (!member->process) {
+		unopened++;
+		free(member);
+		return;
+	}
+	member->told.kind = HELPER_START;
+	member->told.pid = pid;
+	member->told.parent = member->told.creator = parent_of(member->process);
+	ask_string(member->process, ProcessImageFileName, image, 0x7fff);
+	ask_string(member->process, ProcessCommandLine, command_line, 0x7fff);
+	error = helper_forward(&member->told, image, command_line);
+	if (error)
+		fprintf(stderr, "forward: the start of %lu: error %lu\n", pid, error);
+	member->next = members;
+	members = member;
+}
+
+static void tell_exit(DWORD pid)
+{
+	for (struct member **link = &members; *link; link = &(*link)->next) {
+		struct member *member = *link;
+		DWORD error;
+
+		if (member->pid != pid)
+			continue;
+		WaitForSingleObject(member->process, 5000);
+		member->told.kind = HELPER_EXIT;
+		error = helper_forward(&member->told, NULL, NULL);
+		if (error)
+			fprintf(stderr, "forward: the end of %lu: error %lu\n", pid, error);
+		CloseHandle(member->process);
+		*link = member->next;
+		free(member);
+		return;
+	}
+}
+
+/* Until the last process of the job has ended. */
+static void follow(HANDLE port)
+{
+	DWORD message;
+	ULONG_PTR key;
+	OVERLAPPED *overlapped;
+
+	while (GetQueuedCompletionStatus(port, &message, &key, &overlapped, INFINITE)) {
+		DWORD pid = (DWORD)(ULONG_PTR)overlapped;
+
+		if (message == JOB_OBJECT_MSG_NEW_PROCESS)
+			tell_start(pid);
+		else if (message == JOB_OBJECT_MSG_EXIT_PROCESS ||
+			 message == JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS)
+			tell_exit(pid);
+		else if (message == JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO)
+			break;
+	}
+	if (unopened)
+		fprintf(stderr, "forward: %u processes were gone before they could be told\n",
+			unopened);
+}
+
+/* What follows " -- " in our own command line, as it stands there. */
+static wchar_t *rest_of_command_line(void)
+{
+	wchar_t *found = wcsstr(GetCommandLineW(), L" -- ");
+
+	return found ? found + 4 : NULL;
+}
+
+static HANDLE make_job(HANDLE port)
+{
+	HANDLE job = CreateJobObjectW(NULL, NULL);
+	JOBOBJECT_ASSOCIATE_COMPLETION_PORT association = {.CompletionKey = job,
+							   .CompletionPort = port};
+
+	if (job && !SetInformationJobObject(job, JobObjectAssociateCompletionPortInformation,
+					    &association, sizeof(association)))
+		return NULL;
+	return job;
+}
+
+static int run(wchar_t *command_line)
+{
+	STARTUPINFOW startup = {
+	    .cb = sizeof(startup),
+	    .dwFlags = STARTF_USESTDHANDLES,
+	    .hStdInput = GetStdHandle(STD_INPUT_HANDLE),
+	    .hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE),
+	    .hStdError = GetStdHandle(STD_ERROR_HANDLE),
+	};
+	PROCESS_INFORMATION started;
+	HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+	HANDLE job = make_job(port);
+	DWORD status = OWN_FAILURE;
+
+	if (!job)
+		return fail("a job object");
+	if (!CreateProcessW(NULL, command_line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL,
+			    &startup, &started))
+		return fail("starting the program");
+	if (!AssignProcessToJobObject(job, started.hProcess)) {
+		TerminateProcess(started.hProcess, OWN_FAILURE);
+		return fail("putting the program into a job");
+	}
+	ResumeThread(started.hThread);
+	follow(port);
+	GetExitCodeProcess(started.hProcess, &status);
+	return (int)status;
+}
+
+static int load(const char *path)
+{
+	wchar_t wide[MAX_PATH];
+	DWORD error;
+
+	if (!MultiByteToWideChar(CP_ACP, 0, path, -1, wide, MAX_PATH))
+		return fail("the helper's path");
+	error = service_create(HELPER_SERVICE_NAME, wide);
+	if (!error)
+		error = service_start(HELPER_SERVICE_NAME);
+	SetLastError(error);
+	return error ? fail("loading the helper driver") : 0;
+}
+
+int main(int count, char **arguments)
+{
+	const char *verb = count > 1 ? arguments[1] : "";
+
+	if (strcmp(verb, "--load") == 0 && count == 3)
+		return load(arguments[2]);
+	if (strcmp(verb, "--unload") == 0) {
+		DWORD error = service_stop(HELPER_SERVICE_NAME);
+
+		return error || service_delete(HELPER_SERVICE_NAME) ? OWN_FAILURE : 0;
+	}
+	SetLastError(helper_open());
+	if (GetLastError())
+		return fail("the helper driver's device");
+	if (strcmp(verb, "--hide-extended") == 0) {
+		helper_set_conditions(HELPER_HIDE_EXTENDED);
+		return 0;
+	}
+	if (strcmp(verb, "--query") == 0) {
+		printf("%u\n", helper_query().registered);
+		return 0;
+	}
+	if (strcmp(verb, "--") != 0 || count < 3) {
+		fprintf(stderr, "usage: forward --load HELPER | --unload | --hide-extended | "
+				"--query | -- PROGRAM [ARGUMENT...]\n");
+		return 2;
+	}
+	return run(rest_of_command_line());
+}
