@@ -209,14 +209,29 @@ static int32_t join(struct observer *observer, struct client *client, struct os_
 	return OBSERVER_OK;
 }
 
+/*
+ * An event with an id that no client has had. A name that somebody has taken on purpose is passed
+ * over, a hundred of them. Under the gate.
+ */
+static int32_t open_event(struct clients *clients, uint32_t *id, struct os_client **os)
+{
+	int32_t status = OBSERVER_NAME_COLLISION;
+
+	for (int attempt = 0; attempt < 100 && status == OBSERVER_NAME_COLLISION; attempt++) {
+		*id = ++clients->last_id;
+		status = os_client_open(*id, os);
+	}
+	return status;
+}
+
 /* Under the gate. */
 static int32_t begin_activation(struct observer *observer, struct client *client,
 				const struct ioctl_activation *activation,
 				struct ioctl_activated *activated)
 {
 	struct os_client *os;
-	uint32_t id = ++observer->clients.last_id;
-	int32_t status = os_client_open(id, &os);
+	uint32_t id;
+	int32_t status = open_event(&observer->clients, &id, &os);
 
 	if (status != OBSERVER_OK)
 		return status;

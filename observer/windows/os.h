@@ -49,8 +49,8 @@ void os_copy_pageable(void *to, const void *from, size_t size);
 int32_t os_observe(bool on);
 
 /*
- * Makes the event of a client that activates. 0 and *client, or an NTSTATUS. PASSIVE_LEVEL, without
- * os_lock.
+ * Makes the event of a client that activates. 0 and *client, or an NTSTATUS: STATUS_OBJECT_NAME_
+ * COLLISION if there is one of its name. PASSIVE_LEVEL, without os_lock.
  */
 int32_t os_client_open(uint32_t client_id, struct os_client **client);
 /* Its read has been taken before. PASSIVE_LEVEL, without os_lock. */
