@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "json_scan.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -10,7 +11,8 @@ struct scanner {
 	const char *at;
 	const char *end;
 	unsigned depth;
-	json_on_member on_member; /* of the outermost object */
+	json_on_member on_member;   /* of the outermost object */
+	json_on_element on_element; /* of the outermost array */
 	void *param;
 };
 
@@ -119,7 +121,7 @@ static bool scan_members(struct scanner *scanner)
 		skip_blanks(scanner);
 		if (!take(scanner, ':') || !scan_value(scanner, &value))
 			return false;
-		if (scanner->depth == 1)
+		if (scanner->depth == 1 && scanner->on_member)
 			scanner->on_member(&key, &value, scanner->param);
 		skip_blanks(scanner);
 	} while (take(scanner, ','));
@@ -136,6 +138,8 @@ static bool scan_elements(struct scanner *scanner)
 	do {
 		if (!scan_value(scanner, &value))
 			return false;
+		if (scanner->depth == 1 && scanner->on_element)
+			scanner->on_element(&value, scanner->param);
 		skip_blanks(scanner);
 	} while (take(scanner, ','));
 	return take(scanner, ']');
@@ -194,16 +198,88 @@ static bool scan_value(struct scanner *scanner, struct json_piece *piece)
 	return fine;
 }
 
-bool json_scan(const char *line, size_t size, json_on_member on_member, void *param)
+/* The whole text is one value that begins so. */
+static bool scan_whole(struct scanner *scanner, char begin)
 {
-	struct scanner scanner = {line, line + size, 0, on_member, param};
 	struct json_piece whole;
 
-	skip_blanks(&scanner);
-	if (scanner.at == scanner.end || *scanner.at != '{' || !scan_value(&scanner, &whole))
+	skip_blanks(scanner);
+	if (scanner->at == scanner->end || *scanner->at != begin || !scan_value(scanner, &whole))
 		return false;
-	skip_blanks(&scanner);
-	return scanner.at == scanner.end;
+	skip_blanks(scanner);
+	return scanner->at == scanner->end;
+}
+
+bool json_scan(const char *line, size_t size, json_on_member on_member, void *param)
+{
+	struct scanner scanner = {
+	    .at = line, .end = line + size, .on_member = on_member, .param = param};
+
+	return scan_whole(&scanner, '{');
+}
+
+bool json_scan_array(const char *text, size_t size, json_on_element on_element, void *param)
+{
+	struct scanner scanner = {
+	    .at = text, .end = text + size, .on_element = on_element, .param = param};
+
+	return scan_whole(&scanner, '[');
+}
+
+/* Four hexadecimal digits that have been scanned. */
+static uint32_t decode_unit(const char *digits)
+{
+	uint32_t unit = 0;
+
+	for (int index = 0; index < 4; index++) {
+		char digit = digits[index];
+
+		unit =
+		    unit * 16 + (uint32_t)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
+	}
+	return unit;
+}
+
+/* Decodes the escape at `at`, behind its backslash; returns the place after it. */
+static const char *decode_escape(const char *at, const char *end, struct buffer *buffer)
+{
+	static const char letters[] = "bfnrt";
+	static const char meanings[] = "\b\f\n\r\t";
+	const char *letter = strchr(letters, *at);
+	char encoded[UTF8_SIZE_MAX];
+	uint32_t character;
+
+	if (*at != 'u') {
+		buffer_append_character(buffer, letter ? meanings[letter - letters] : *at);
+		return at + 1;
+	}
+	character = decode_unit(at + 1);
+	at += 5;
+	if (character >= 0xd800 && character < 0xdc00 && end - at >= 6 && at[0] == '\\' &&
+	    at[1] == 'u') {
+		uint32_t low = decode_unit(at + 2);
+
+		if (low >= 0xdc00 && low < 0xe000) {
+			character = 0x10000 + ((character - 0xd800) << 10) + (low - 0xdc00);
+			at += 6;
+		}
+	}
+	if (!character || (character >= 0xd800 && character < 0xe000))
+		character = 0xfffd;
+	buffer_append(buffer, encoded, utf8_encode(encoded, character));
+	return at;
+}
+
+void json_piece_decode(const struct json_piece *piece, struct buffer *buffer)
+{
+	const char *end = piece->text + piece->size;
+
+	for (const char *at = piece->text; at < end;) {
+		const char *escape = memchr(at, '\\', (size_t)(end - at));
+
+		buffer_append(buffer, at, (size_t)((escape ? escape : end) - at));
+		at = escape ? decode_escape(escape + 1, end, buffer) : end;
+	}
 }
 
 bool json_piece_is(const struct json_piece *piece, const char *text)

@@ -24,7 +24,18 @@ static const struct option *const install_options[] = {
 static const struct option *const uninstall_options[] = {NULL};
 static const struct option *const status_options[] = {&option_format, &option_json, NULL};
 static const struct option *const run_options[] = {OBSERVING, &option_wait, &option_fail_on_loss,
-						   NULL};
+						   &option_summary, NULL};
+static const struct option *const timeline_options[] = {&option_output,
+							&option_picture,
+							&option_from,
+							&option_match,
+							&option_kernel_threads,
+							&option_max_args,
+							&option_backend,
+							&option_buffer_size,
+							&option_wait,
+							&option_fail_on_loss,
+							NULL};
 static const struct option *const demo_options[] = {&option_number, &option_backend,
 						    &option_buffer_size, NULL};
 static const struct option *const list_options[] = {
@@ -37,6 +48,12 @@ static const struct verb verbs[] = {
      OPERANDS_NONE, STATUS_USAGE, watch_run},
     {"run", "[options] [--] COMMAND [ARGUMENT...]", "run a command, report its whole tree",
      platform_run_help, run_options, OPERANDS_COMMAND, STATUS_RUN_FAILED, run_run},
+    {"timeline", "-o FILE [options] [--] COMMAND [ARGUMENT...]",
+     "draw who started whom and how long it ran",
+     "Runs COMMAND and draws its tree, or with --from what was observed earlier, as one page\n"
+     "of HTML that needs no network, or as a trace. The status is that of COMMAND; 125 if\n"
+     "timeline itself failed.\n",
+     timeline_options, OPERANDS_PROGRAM, STATUS_RUN_FAILED, timeline_run},
     {"demo", "[-n N] [-- PROGRAM [ARGUMENT...]]", "start programs, see each of them start and end",
      "Starts N programs, reports the start of each as it was observed, closes them, reports\n"
      "each end. Fails if one start or end was not seen.\n",

@@ -32,6 +32,8 @@ const char *platform_error_text(int error);
 
 /* Opens to append; a new file is its owner's alone; a symbolic link is refused. */
 int platform_file_open(const char *path, intptr_t *file);
+/* The same, but what the file held is gone. */
+int platform_file_open_anew(const char *path, intptr_t *file);
 /* Opens to read; "-" is standard input. */
 int platform_file_open_to_read(const char *path, intptr_t *file);
 intptr_t platform_file_standard_output(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "reporter.h"
 #include "os.h"
+#include "story/story.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,6 +85,8 @@ static void on_event(const struct procobsrv_event *event, void *param)
 		procobsrv_event_unref(reporter->unwritten);
 		reporter->unwritten = procobsrv_event_ref(event);
 	}
+	if (reporter->story)
+		story_add_event(reporter->story, event);
 	reporter->seq = event->seq;
 	reporter->written++;
 	if (!output_end(&reporter->output) || reporter->written == reporter->count) {

@@ -9,6 +9,7 @@
 #include "platform.h"
 
 struct os_event;
+struct story;
 
 struct reporter {
 	struct output output;
@@ -23,6 +24,7 @@ struct reporter {
 	uint64_t written;
 	const struct procobsrv_event *unwritten; /* resume: the last one appended; owned */
 	uint64_t count;				 /* the most to write; 0: no end */
+	struct story *story; /* is told what is written, if not NULL; set before the start */
 };
 
 /*

@@ -385,11 +385,19 @@ void settings_free(struct settings *settings)
 	settings->env_text = NULL;
 }
 
+/* A summary tells failed execs, unless somebody wants to have it otherwise. */
+static uint32_t wanted_kinds(const struct settings *settings)
+{
+	if (settings->kinds || !settings->summary)
+		return settings->kinds;
+	return PROCOBSRV_KINDS_DEFAULT | PROCOBSRV_KIND_BIT(PROCOBSRV_EXEC_FAILED);
+}
+
 void settings_observe(const struct settings *settings, struct procobsrv_options *options)
 {
 	*options = (struct procobsrv_options){
 	    .size = sizeof(*options),
-	    .kinds = settings->kinds,
+	    .kinds = wanted_kinds(settings),
 	    .flags = (settings->kernel_threads ? PROCOBSRV_KERNEL_THREADS : 0) |
 		     (settings->resume ? PROCOBSRV_RESIDENT | PROCOBSRV_ACKNOWLEDGE : 0),
 	    .backend = settings->backend,

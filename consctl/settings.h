@@ -15,6 +15,11 @@ enum color_choice {
 	COLOR_NEVER,
 };
 
+enum picture_format {
+	PICTURE_HTML,
+	PICTURE_PERFETTO,
+};
+
 struct settings {
 	enum procobsrv_format format;
 	enum color_choice color;
@@ -25,6 +30,10 @@ struct settings {
 	bool kernel_threads;
 	bool wait_command;
 	bool fail_on_loss;
+	bool summary;
+	enum picture_format picture;
+	const char *from; /* JSON lines to read instead of observing; "-": standard input */
+	const char *at;	  /* a moment as it was typed; NULL: the end */
 	uint64_t max_args;
 	uint64_t buffer_size;
 	uint64_t queue_size;
@@ -71,6 +80,10 @@ extern const struct option option_count;
 extern const struct option option_number;
 extern const struct option option_wait;
 extern const struct option option_fail_on_loss;
+extern const struct option option_summary;
+extern const struct option option_picture;
+extern const struct option option_from;
+extern const struct option option_at;
 
 /* Frees what the options allocated. */
 void settings_free(struct settings *settings);

@@ -2,70 +2,22 @@
 /* consctl verify: says whether JSON lines are complete, and names each hole. */
 #include "consctl.h"
 #include "ledger.h"
+#include "lines.h"
 #include "output.h"
-#include "platform.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define READ_SIZE (256 * 1024)
-
-/* Gives each whole line of the buffer to the ledger, keeps the rest. */
-static void add_lines(struct ledger *ledger, struct buffer *buffer, size_t searched)
+/* A last line without its end was cut off in writing, whatever it looks like. */
+static void on_line(const char *line, size_t size, bool torn, void *param)
 {
-	char *line = buffer->data;
-	char *end = buffer->data + buffer->size;
-	char *line_end = memchr(line + searched, '\n', buffer->size - searched);
-
-	while (line_end) {
-		ledger_add(ledger, line, (size_t)(line_end - line));
-		line = line_end + 1;
-		line_end = memchr(line, '\n', (size_t)(end - line));
-	}
-	buffer->size = (size_t)(end - line);
-	memmove(buffer->data, line, buffer->size);
-}
-
-static int read_lines(struct ledger *ledger, intptr_t file)
-{
-	struct buffer buffer = BUFFER_EMPTY;
-	size_t got;
-	int error;
-
-	do {
-		if (!buffer_reserve(&buffer, READ_SIZE)) {
-			error = ENOMEM;
-			break;
-		}
-		error = platform_file_read(file, buffer.data + buffer.size, READ_SIZE, &got);
-		if (error)
-			break;
-		buffer.size += got;
-		add_lines(ledger, &buffer, buffer.size - got);
-	} while (got);
-	/* A last line without its end was cut off in writing, whatever it looks like. */
-	if (!error && buffer.size)
-		ledger_add(ledger, "", 0);
-	buffer_free(&buffer);
-	return error;
+	ledger_add(param, torn ? "" : line, torn ? 0 : size);
 }
 
 static int read_file(struct ledger *ledger, const char *path)
 {
-	intptr_t file;
-	int error;
-
 	ledger_file(ledger, path);
-	error = platform_file_open_to_read(path, &file);
-	if (!error) {
-		error = read_lines(ledger, file);
-		platform_file_close(file);
-	}
-	if (error)
-		complain("cannot read '%s': %s", path, platform_error_text(error));
-	return error ? STATUS_FAILED : STATUS_FINE;
+	return lines_read(path, on_line, ledger);
 }
 
 static bool is_complete(const struct ledger *ledger)

@@ -45,15 +45,25 @@ const char *platform_error_text(int error)
 	return strerror(error);
 }
 
-int platform_file_open(const char *path, intptr_t *file)
+static int open_to_write(const char *path, int flags, intptr_t *file)
 {
 	int opened =
-	    open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	    open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | flags, 0600);
 
 	if (opened < 0)
 		return errno;
 	*file = opened;
 	return 0;
+}
+
+int platform_file_open(const char *path, intptr_t *file)
+{
+	return open_to_write(path, O_APPEND, file);
+}
+
+int platform_file_open_anew(const char *path, intptr_t *file)
+{
+	return open_to_write(path, O_TRUNC, file);
 }
 
 int platform_file_open_to_read(const char *path, intptr_t *file)
