@@ -112,8 +112,7 @@ static void taken_over(struct ledger *ledger)
 	       "end line",
 	       NUMBER(ledger->line), NUMBER(run->begin_line));
 	/* What it was writing when it was cut off is not missing: the other wrote it again. */
-	if (ledger->torn && ledger->torn == ledger->line - 1)
-		ledger->faults--;
+	ledger->faults -= ledger->torn;
 	if (!run->holes)
 		return;
 	ledger->faults++;
@@ -309,41 +308,49 @@ static void on_end(struct ledger *ledger, const struct ledger_line *line)
 	       NUMBER(run->repeats), NUMBER(run->unnumbered), run->host, run->backend);
 }
 
+static void outside_of_any_run(struct ledger *ledger, const struct ledger_line *line)
+{
+	ledger->faults++;
+	report(ledger, "line %llu: an event outside of any run: no begin line before it",
+	       NUMBER(ledger->line));
+	/* Where it goes on from is not known: from here, that is. */
+	begin_run(ledger, NULL);
+	ledger->run.partial = true;
+	if (line->seq != UINT64_MAX && line->seq)
+		ledger->run.position = line->seq - 1;
+}
+
+static void on_line(struct ledger *ledger, const struct ledger_line *line)
+{
+	if (line->schema > KNOWN_SCHEMA) {
+		ledger->newer = true;
+	} else if (!strcmp(line->kind, "begin")) {
+		on_begin(ledger, line);
+	} else {
+		if (!ledger->run.open)
+			outside_of_any_run(ledger, line);
+		if (!strcmp(line->kind, "end"))
+			on_end(ledger, line);
+		else
+			on_event(ledger, line);
+	}
+}
+
 void ledger_add(struct ledger *ledger, const char *line, size_t size)
 {
 	struct ledger_line read;
 
 	ledger->line++;
-	if (!ledger_read_line(line, size, &read)) {
-		ledger->faults++;
-		ledger->foreign++;
-		ledger->torn = ledger->line;
-		report(ledger, "line %llu: is no line of ProcObsrv, or was cut off",
-		       NUMBER(ledger->line));
+	if (ledger_read_line(line, size, &read)) {
+		on_line(ledger, &read);
+		ledger->torn = 0;
 		return;
 	}
-	if (read.schema > KNOWN_SCHEMA) {
-		ledger->newer = true;
-		return;
-	}
-	if (!strcmp(read.kind, "begin")) {
-		on_begin(ledger, &read);
-		return;
-	}
-	if (!ledger->run.open) {
-		ledger->faults++;
-		report(ledger, "line %llu: an event outside of any run: no begin line before it",
-		       NUMBER(ledger->line));
-		/* Where it goes on from is not known: from here, that is. */
-		begin_run(ledger, NULL);
-		ledger->run.partial = true;
-		if (read.seq != UINT64_MAX && read.seq)
-			ledger->run.position = read.seq - 1;
-	}
-	if (!strcmp(read.kind, "end"))
-		on_end(ledger, &read);
-	else
-		on_event(ledger, &read);
+	ledger->faults++;
+	ledger->foreign++;
+	/* One without its end comes as an empty one. */
+	ledger->torn = !size || *line == '{' ? ledger->torn + 1 : 0;
+	report(ledger, "line %llu: is no line of ProcObsrv, or was cut off", NUMBER(ledger->line));
 }
 
 bool ledger_open(struct ledger *ledger)
@@ -357,7 +364,6 @@ void ledger_file(struct ledger *ledger, const char *path)
 {
 	ledger->path = path;
 	ledger->line = 0;
-	ledger->torn = 0;
 }
 
 void ledger_end(struct ledger *ledger)

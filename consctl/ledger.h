@@ -86,7 +86,7 @@ struct ledger {
 	uint64_t lost;
 	uint64_t missing; /* numbers that nothing explains */
 	uint64_t faults;  /* what else does not add up */
-	uint64_t torn;	  /* the number of the last line that was none */
+	uint64_t torn;	  /* how many lines just before this one, in whichever file, were cut off */
 	uint64_t foreign; /* lines that are none of ours; among the faults */
 	bool newer;	  /* a schema that this version does not know */
 };

@@ -124,6 +124,14 @@ verify 0 'another reader went on, without repeats'
 verify 0 'another reader went on after a clean end'
 { echo "$begin"; events 1 6; event 7 | head -c 30; echo; resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/file"
 verify 0 'another reader went on after half a line'
+{ echo "$begin"; events 1 6; event 7 | head -c 30; } >"$work/one"
+resumed 6 | head -c 40 >"$work/two"
+{ resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/three"
+try "$consctl" verify "$work/one" "$work/two" "$work/three"
+check 'each reader has a file of its own, two were cut off: complete' ended_with 0
+printf '\nno line of ours\n' >>"$work/one"
+try "$consctl" verify "$work/one" "$work/two" "$work/three"
+check 'a line of somebody else is no line that was cut off' ended_with 3
 { echo "$begin"; events 1 6; resumed 8; events 9 9; end 9 1 1 0 0; } >"$work/file"
 verify 3 'another reader went on later'
 check 'another reader went on later: names the hole' out 'missing: seq 7 to 8'
