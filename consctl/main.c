@@ -40,6 +40,10 @@ static const struct option *const demo_options[] = {&option_number, &option_back
 						    &option_buffer_size, NULL};
 static const struct option *const list_options[] = {
     &option_format, &option_json, &option_match, &option_kernel_threads, &option_backend, NULL};
+static const struct option *const tree_options[] = {&option_from,    &option_at,
+						    &option_format,  &option_json,
+						    &option_match,   &option_kernel_threads,
+						    &option_backend, NULL};
 static const struct option *const doctor_options[] = {&option_format, &option_json, NULL};
 static const struct option *const verify_options[] = {&option_format, &option_json, NULL};
 
@@ -63,8 +67,9 @@ static const struct verb verbs[] = {
      "start.\n",
      list_options, OPERANDS_NONE, STATUS_USAGE, list_run},
     {"tree", "[options]", "the same as a tree",
-     "Draws who started whom. With --match: the processes that match, and their ancestors.\n",
-     list_options, OPERANDS_NONE, STATUS_USAGE, tree_run},
+     "Draws who started whom. With --match: the processes that match, and their ancestors.\n"
+     "With --from: what watch or run observed earlier, all of it or --at a moment.\n",
+     tree_options, OPERANDS_NONE, STATUS_USAGE, tree_run},
     {"doctor", "[options]", "what this machine allows, and which backend works",
      "Looks at what the backends need, tries each of them, and tells which one would be\n"
      "taken and why. The status is 0 if one observes the whole machine and misses nothing.\n",

@@ -159,6 +159,10 @@ int timeline_run(const struct settings *settings)
 			       "--help'");
 		return STATUS_RUN_FAILED;
 	}
+	if (settings->from && settings->match) {
+		complain("--from draws all that the file tells: it takes no --match");
+		return STATUS_RUN_FAILED;
+	}
 	status = open_file(&timeline);
 	if (status)
 		return status;

@@ -1,196 +1,239 @@
 /* SPDX-License-Identifier: MIT */
-/* consctl tree: the processes that run now, each below its parent. */
+/* consctl tree: the processes that run, or ran at some time, each below its parent. */
 #include "consctl.h"
 #include "format.h"
 #include "os.h"
-#include "output.h"
 #include "platform.h"
 #include "processes.h"
+#include "story/story.h"
+#include "story_file.h"
+#include "tree_drawing.h"
+#include "wall_time.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define NONE SIZE_MAX
+#define NS_PER_DAY (86400 * INT64_C(1000000000))
 
-struct node {
-	size_t parent;
-	size_t first_child;
-	size_t last_child;
-	size_t next; /* the next younger child of the same parent */
-	unsigned depth;
-	bool drawn;
-};
+/* What stands before the command: pid, start, how long. Widths as in the headers. */
+static void append_columns(struct buffer *buffer, uint32_t pid, int64_t start_ns, uint64_t took_ns)
+{
+	struct buffer took = BUFFER_EMPTY;
+	char started[32] = "?";
+	char cells[96];
 
-struct tree {
-	const struct settings *settings;
+	if (start_ns)
+		platform_short_time(start_ns, started, sizeof(started));
+	story_append_duration(&took, took_ns);
+	snprintf(cells, sizeof(cells), "%7lu %10s %12.*s ", (unsigned long)pid, started,
+		 start_ns ? (int)took.size : 1, start_ns ? took.data : "?");
+	buffer_append_text(buffer, cells);
+	buffer_free(&took);
+}
+
+/* The processes that run now. */
+
+struct present {
 	struct processes processes;
 	size_t *parents;
 	bool *keep;
-	struct node *nodes;
-	const char *branch; /* a child with brothers after it */
-	const char *corner; /* the last child */
-	const char *trunk;  /* beside a brother's descendants */
-	unsigned columns;
-	struct buffer buffer;
+	int64_t now_ns;
 };
 
-/* Who is kept is found from the root down, so its ancestors are kept too. */
-static void keep_ancestors(struct tree *tree)
+static void append_present_columns(struct buffer *buffer, size_t index, void *param)
 {
-	for (size_t index = 0; index < tree->processes.count; index++) {
-		size_t steps = tree->processes.count;
+	const struct present *present = param;
+	const struct procobsrv_process *process = present->processes.items[index];
+	bool known = process->present & PROCOBSRV_HAS_START;
+	int64_t age_ns = present->now_ns - process->start_time_ns;
 
-		if (!tree->keep[index])
-			continue;
-		for (size_t parent = tree->parents[index];
-		     parent != NONE && !tree->keep[parent] && steps; steps--) {
-			tree->keep[parent] = true;
-			parent = tree->parents[parent];
-		}
-	}
+	append_columns(buffer, process->pid, known ? process->start_time_ns : 0,
+		       age_ns > 0 ? (uint64_t)age_ns : 0);
 }
 
-static void link_nodes(struct tree *tree)
+static void append_present_command(struct buffer *buffer, size_t index, void *param)
 {
-	for (size_t index = 0; index < tree->processes.count; index++)
-		tree->nodes[index] =
-		    (struct node){tree->parents[index], NONE, NONE, NONE, 0, false};
-	for (size_t index = 0; index < tree->processes.count; index++) {
-		size_t parent = tree->parents[index];
-
-		if (!tree->keep[index] || parent == NONE)
-			continue;
-		if (tree->nodes[parent].first_child == NONE)
-			tree->nodes[parent].first_child = index;
-		else
-			tree->nodes[tree->nodes[parent].last_child].next = index;
-		tree->nodes[parent].last_child = index;
-	}
+	append_command(buffer, ((const struct present *)param)->processes.items[index]);
 }
 
-/* Lines are drawn from the process's own place up to the root, and so are collected backwards. */
-static void append_lines(struct tree *tree, size_t index)
+static void append_present_json(struct buffer *buffer, size_t index, void *param)
 {
-	unsigned depth = tree->nodes[index].depth;
-	const char **pieces = depth ? calloc(depth, sizeof(*pieces)) : NULL;
-
-	if (!pieces) {
-		tree->buffer.failed = tree->buffer.failed || depth;
-		return;
-	}
-	for (unsigned level = depth; level; level--) {
-		bool is_last = tree->nodes[index].next == NONE;
-
-		if (level == depth)
-			pieces[level - 1] = is_last ? tree->corner : tree->branch;
-		else
-			pieces[level - 1] = is_last ? "   " : tree->trunk;
-		index = tree->nodes[index].parent;
-	}
-	for (unsigned level = 0; level < depth; level++)
-		buffer_append_text(&tree->buffer, pieces[level]);
-	free(pieces);
-}
-
-static void append_node(struct tree *tree, size_t index)
-{
-	const struct procobsrv_process *process = tree->processes.items[index];
-	size_t begin = tree->buffer.size;
-
-	if (tree->settings->format == PROCOBSRV_FORMAT_JSON) {
-		format_json_process(&tree->buffer, process);
-		return;
-	}
-	append_lines(tree, index);
-	buffer_append_unsigned(&tree->buffer, process->pid);
-	buffer_append_character(&tree->buffer, ' ');
-	append_command(&tree->buffer, process);
-	cut_line(&tree->buffer, begin, tree->columns);
-	buffer_append_character(&tree->buffer, '\n');
-}
-
-/* Down to the first child, on to the next brother, else up: no recursion, however deep it is. */
-static void append_subtree(struct tree *tree, size_t root)
-{
-	size_t index = root;
-
-	for (;;) {
-		struct node *node = &tree->nodes[index];
-
-		if (!node->drawn) {
-			node->drawn = true;
-			append_node(tree, index);
-			if (node->first_child != NONE && !tree->nodes[node->first_child].drawn) {
-				tree->nodes[node->first_child].depth = node->depth + 1;
-				index = node->first_child;
-				continue;
-			}
-		}
-		if (index == root)
-			return;
-		if (node->next != NONE && !tree->nodes[node->next].drawn) {
-			tree->nodes[node->next].depth = node->depth;
-			index = node->next;
-		} else {
-			index = node->parent;
-		}
-	}
-}
-
-static int draw(struct tree *tree)
-{
-	bool utf8 = platform_shows_utf8();
-
-	tree->branch = utf8 ? "├─ " : "|- ";
-	tree->corner = utf8 ? "└─ " : "`- ";
-	tree->trunk = utf8 ? "│  " : "|  ";
-	tree->columns = os_terminal_columns(stdout);
-	keep_ancestors(tree);
-	link_nodes(tree);
-	for (size_t index = 0; index < tree->processes.count; index++)
-		if (tree->keep[index] && tree->parents[index] == NONE)
-			append_subtree(tree, index);
-	int error = output_print(&tree->buffer);
-	return output_status(NULL, error);
+	format_json_process(buffer, ((const struct present *)param)->processes.items[index]);
 }
 
 /* A parent that is younger than its child is another process that got the same pid. */
-static void drop_impostors(struct tree *tree)
+static void drop_impostors(struct present *present)
 {
-	for (size_t index = 0; index < tree->processes.count; index++) {
-		size_t parent = tree->parents[index];
+	for (size_t index = 0; index < present->processes.count; index++) {
+		size_t parent = present->parents[index];
 
-		if (parent != NONE && tree->processes.items[parent]->start_boot_ns >
-					  tree->processes.items[index]->start_boot_ns)
-			tree->parents[index] = NONE;
+		if (parent != TREE_NONE && present->processes.items[parent]->start_boot_ns >
+					       present->processes.items[index]->start_boot_ns)
+			present->parents[index] = TREE_NONE;
 	}
 }
 
-int tree_run(const struct settings *settings)
+static int draw_present(struct present *present, bool json)
 {
-	struct tree tree = {.settings = settings, .buffer = BUFFER_EMPTY};
-	size_t count;
-	int status;
+	return tree_draw(&(struct tree_drawing){
+	    .count = present->processes.count,
+	    .parents = present->parents,
+	    .keep = present->keep,
+	    .header = json ? NULL : "    PID    STARTED          AGE COMMAND\n",
+	    .append_columns = append_present_columns,
+	    .append_command = append_present_command,
+	    .append_line = json ? append_present_json : NULL,
+	    .param = present,
+	});
+}
 
-	status = processes_collect(settings, &tree.processes);
+static int tree_now(const struct settings *settings)
+{
+	struct present present = {.now_ns = os_wall_ns()};
+	int status = processes_collect(settings, &present.processes);
+
 	if (status)
 		return status;
-	count = tree.processes.count;
-	tree.parents = processes_parents(&tree.processes);
-	tree.keep = calloc(count + 1, sizeof(*tree.keep));
-	tree.nodes = calloc(count + 1, sizeof(*tree.nodes));
-	if (tree.parents && tree.keep && tree.nodes) {
-		drop_impostors(&tree);
-		status = processes_match(&tree.processes, tree.parents, settings->match, tree.keep);
+	present.parents = processes_parents(&present.processes);
+	present.keep = calloc(present.processes.count + 1, sizeof(*present.keep));
+	if (present.parents && present.keep) {
+		drop_impostors(&present);
+		status = processes_match(&present.processes, present.parents, settings->match,
+					 present.keep);
 	} else {
 		complain("out of memory for a tree of processes");
 		status = STATUS_FAILED;
 	}
 	if (status == STATUS_FINE)
-		status = draw(&tree);
-	buffer_free(&tree.buffer);
-	free(tree.nodes);
-	free(tree.keep);
-	free(tree.parents);
-	processes_free(&tree.processes);
+		status = draw_present(&present, settings->format == PROCOBSRV_FORMAT_JSON);
+	free(present.keep);
+	free(present.parents);
+	processes_free(&present.processes);
 	return status;
+}
+
+/* Those of a story: at a moment, or all. */
+
+struct past {
+	struct story story;
+	size_t *parents;
+	bool *keep;
+	int64_t at_ns;
+	bool moment; /* only who ran then */
+};
+
+static void append_past_end(struct buffer *buffer, const struct story_process *process)
+{
+	char end[32] = "-";
+
+	if (process->end_ns && !process->has_status)
+		snprintf(end, sizeof(end), "ended");
+	else if (process->end_ns && process->signal)
+		snprintf(end, sizeof(end), "signal %lu", (unsigned long)process->signal);
+	else if (process->end_ns)
+		snprintf(end, sizeof(end), "exit %lu", (unsigned long)process->code);
+	buffer_append_text(buffer, end);
+	for (size_t length = strlen(end); length < 10; length++)
+		buffer_append_character(buffer, ' ');
+}
+
+static void append_past_columns(struct buffer *buffer, size_t index, void *param)
+{
+	const struct past *past = param;
+	const struct story_process *process = &past->story.processes[index];
+
+	append_columns(buffer, process->pid, process->start_ns,
+		       story_process_ns(&past->story, process));
+	append_past_end(buffer, process);
+}
+
+/* What it ran at that moment, which need not be its last. */
+static void append_past_command(struct buffer *buffer, size_t index, void *param)
+{
+	const struct past *past = param;
+	const struct story_process *process = &past->story.processes[index];
+	const struct story_program *program = story_program(process);
+
+	while (past->moment && program > process->programs && program->time_ns > past->at_ns)
+		program--;
+	if (program->command) {
+		buffer_append_text(buffer, program->command);
+		return;
+	}
+	buffer_append_character(buffer, '[');
+	format_text_escape(buffer, program->name);
+	buffer_append_character(buffer, ']');
+}
+
+static bool ran_then(const struct past *past, const struct story_process *process)
+{
+	return !past->moment || (process->start_ns <= past->at_ns &&
+				 (!process->end_ns || process->end_ns > past->at_ns));
+}
+
+static int draw_past(struct past *past)
+{
+	size_t count = past->story.count;
+
+	past->parents = calloc(count + 1, sizeof(*past->parents));
+	past->keep = calloc(count + 1, sizeof(*past->keep));
+	if (!past->parents || !past->keep) {
+		complain("out of memory for a tree of processes");
+		return STATUS_FAILED;
+	}
+	for (size_t index = 0; index < count; index++) {
+		past->parents[index] = past->story.processes[index].parent;
+		past->keep[index] = ran_then(past, &past->story.processes[index]);
+	}
+	return tree_draw(&(struct tree_drawing){
+	    .count = count,
+	    .parents = past->parents,
+	    .keep = past->keep,
+	    .header = "    PID    STARTED         TOOK END       COMMAND\n",
+	    .append_columns = append_past_columns,
+	    .append_command = append_past_command,
+	    .param = past,
+	});
+}
+
+static int take_moment(struct past *past, const char *at)
+{
+	past->moment = at;
+	if (!at || wall_time_read_typed(at, past->story.end_ns, &past->at_ns))
+		return STATUS_FINE;
+	complain("--at %s: must be a time as 2026-11-22T06:13:00Z, '2026-11-22 06:13' or 06:13:00",
+		 at);
+	return STATUS_USAGE;
+}
+
+static int tree_then(const struct settings *settings)
+{
+	struct past past = {.parents = NULL};
+	int status;
+
+	story_open(&past.story);
+	status = story_file_read(&past.story, settings->from);
+	if (status == STATUS_FINE)
+		status = take_moment(&past, settings->at);
+	if (status == STATUS_FINE)
+		status = draw_past(&past);
+	free(past.keep);
+	free(past.parents);
+	story_close(&past.story);
+	return status;
+}
+
+int tree_run(const struct settings *settings)
+{
+	if (!settings->from && settings->at) {
+		complain("--at looks into what has been observed: name it with --from FILE");
+		return STATUS_USAGE;
+	}
+	if (settings->from && (settings->match || settings->format == PROCOBSRV_FORMAT_JSON)) {
+		complain("--from draws all that the file tells: it takes neither --match nor "
+			 "--format json");
+		return STATUS_USAGE;
+	}
+	return settings->from ? tree_then(settings) : tree_now(settings);
 }

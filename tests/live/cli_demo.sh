@@ -58,7 +58,7 @@ try "$consctl" list -j --match 'process.argv =~ "^sleep 1618"'
 check 'list -j: an object' out '^\{"schema":1,"kind":"existing",.*"argv":\["sleep","1618"\].*\}$'
 try "$consctl" tree --match 'process.argv =~ "^sleep 1618"'
 check 'tree --match: what matches' out ' sleep 1618$'
-check 'tree --match: below its parent' out "^ *(└─ |.- )?$shell sh -c"
+check 'tree --match: below its parent' out "^ *$shell +[^ ]+ +[0-9.]+ [a-z ]*(└─ |.- )?sh -c"
 try env LC_ALL=C.UTF-8 "$consctl" tree
 check 'tree: lines in UTF-8' out '└─ '
 try env LC_ALL=C "$consctl" tree
