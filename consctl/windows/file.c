@@ -41,29 +41,35 @@ static bool is_link(HANDLE file)
 	return link;
 }
 
-static HANDLE open_to_append(const wchar_t *path, DWORD more_access, DWORD flags)
+static HANDLE open_to_write(const wchar_t *path, DWORD access, DWORD flags)
 {
 	struct security_private security;
 
 	if (!security_private_init(&security))
 		return INVALID_HANDLE_VALUE;
-	return CreateFileW(path,
-			   FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE | more_access,
+	return CreateFileW(path, access | FILE_READ_ATTRIBUTES | SYNCHRONIZE,
 			   FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
 			   &security.attributes, OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL | flags, NULL);
+}
+
+static HANDLE open_to_overwrite(const wchar_t *path, DWORD flags)
+{
+	return open_to_write(path, FILE_WRITE_DATA, flags);
 }
 
 /* Reading is for platform_file_is_torn(); who may only append, may. */
 static HANDLE open_readable_if_allowed(const wchar_t *path, DWORD flags)
 {
-	HANDLE file = open_to_append(path, FILE_READ_DATA, flags);
+	HANDLE file = open_to_write(path, FILE_APPEND_DATA | FILE_READ_DATA, flags);
 
 	if (file == INVALID_HANDLE_VALUE && GetLastError() == ERROR_ACCESS_DENIED)
-		file = open_to_append(path, 0, flags);
+		file = open_to_write(path, FILE_APPEND_DATA, flags);
 	return file;
 }
 
-int platform_file_open(const char *path, intptr_t *file)
+/* Opens by `open`, and refuses a link. */
+static int open_no_link(const char *path, HANDLE (*open)(const wchar_t *path, DWORD flags),
+			intptr_t *file)
 {
 	wchar_t *wide = wide_path(path);
 	HANDLE opened;
@@ -71,7 +77,7 @@ int platform_file_open(const char *path, intptr_t *file)
 
 	if (!wide)
 		return system_error_of(GetLastError());
-	opened = open_readable_if_allowed(wide, FILE_FLAG_OPEN_REPARSE_POINT);
+	opened = open(wide, FILE_FLAG_OPEN_REPARSE_POINT);
 	if (opened == INVALID_HANDLE_VALUE) {
 		error = system_error_of(GetLastError());
 	} else if (is_link(opened)) {
@@ -81,6 +87,23 @@ int platform_file_open(const char *path, intptr_t *file)
 		*file = (intptr_t)opened;
 	}
 	free(wide);
+	return error;
+}
+
+int platform_file_open(const char *path, intptr_t *file)
+{
+	return open_no_link(path, open_readable_if_allowed, file);
+}
+
+int platform_file_open_anew(const char *path, intptr_t *file)
+{
+	int error = open_no_link(path, open_to_overwrite, file);
+
+	/* Emptied only now that it is known to be no link. */
+	if (!error && !SetEndOfFile((HANDLE)*file)) {
+		error = system_error_of(GetLastError());
+		CloseHandle((HANDLE)*file);
+	}
 	return error;
 }
 
