@@ -111,7 +111,9 @@ static int print_help(void)
 	}
 	buffer_append_text(&buffer, "\nExit status: 0 fine, 1 failed, 2 wrong usage, 3 events were "
 				    "lost or something is missing.\n"
-				    "More: man consctl\n");
+				    "More: ");
+	buffer_append_text(&buffer, platform_manual);
+	buffer_append_character(&buffer, '\n');
 	error = output_print(&buffer);
 	buffer_free(&buffer);
 	return output_status(NULL, error);

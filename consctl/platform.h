@@ -161,6 +161,8 @@ size_t platform_check(struct check checks[CHECKS_MAX]);
 
 /* What --help says differently from system to system. Lines are broken by '\n'. */
 extern const char platform_backend_argument[]; /* the backends' names, with '|' between them */
+extern const char platform_manual[];	       /* where more is told */
+extern const char platform_kinds_help[];
 extern const char platform_output_help[];
 extern const char platform_spill_directory_help[];
 extern const char platform_watch_help[]; /* of verbs: each line ended */

@@ -25,7 +25,7 @@ size_t *processes_parents(const struct processes *processes);
 int processes_match(const struct processes *processes, const size_t *parents,
 		    const char *expression, bool *keep);
 
-/* Appends what it runs: its arguments, or its name in brackets. */
+/* Appends what it runs: its command line or arguments, or its name in brackets. */
 void append_command(struct buffer *buffer, const struct procobsrv_process *process);
 
 /* Cuts the line that begins at `begin` to the width of the terminal (0: does not). */

@@ -324,12 +324,7 @@ const struct option option_format = {"format", 0, "text|json",
 				     "lines for people, or one JSON object a line", take_format};
 const struct option option_json = {"json", 'j', NULL, "the same as --format json", take_json};
 const struct option option_output = {"output", 'o', "FILE", platform_output_help, take_output};
-const struct option option_kinds = {
-    "kinds", 0, "LIST",
-    "which events: existing, start, exec, exec_failed, exit, lost, with\n"
-    "commas between them (default: start,exec,exit,lost; exec_failed\n"
-    "slows every system call of the machine a little)",
-    take_kinds};
+const struct option option_kinds = {"kinds", 0, "LIST", platform_kinds_help, take_kinds};
 const struct option option_match = {
     "match", 0, "EXPRESSION",
     "only what matches, e.g. 'process.uid != 0 && process.exe ~ \"/tmp/*\"'", take_match};

@@ -4,6 +4,13 @@
 
 const char platform_backend_argument[] = "auto|bpf|connector|ptrace|proc";
 
+const char platform_manual[] = "man consctl";
+
+const char platform_kinds_help[] =
+    "which events: existing, start, exec, exec_failed, exit, lost, with\n"
+    "commas between them (default: start,exec,exit,lost; exec_failed\n"
+    "slows every system call of the machine a little)";
+
 const char platform_output_help[] =
     "write there instead of standard output: a new file is made for its\n"
     "owner alone (mode 0600), an existing one is appended to, a symbolic\n"

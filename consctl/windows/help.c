@@ -4,6 +4,13 @@
 
 const char platform_backend_argument[] = "auto|driver|job|snapshot";
 
+const char platform_manual[] = "README.md, docs/windows.md";
+
+const char platform_kinds_help[] =
+    "which events: existing, start, exit, lost, with commas between them\n"
+    "(default: start,exit,lost; a start names the program that runs, and\n"
+    "there are no events of the kinds exec and exec_failed)";
+
 const char platform_output_help[] =
     "write there instead of standard output: a new file is made for this\n"
     "user alone, an existing one is appended to, a symbolic link is refused";

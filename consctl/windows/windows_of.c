@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#define IDLE_MS 1000
+#define IDLE_MS 3000
 
 struct user32 {
 	DWORD(WINAPI *wait_for_input_idle)(HANDLE process, DWORD wait_ms);
