@@ -130,6 +130,11 @@ bool gaps_feed(struct gaps *gaps, const struct record_header *header, struct rec
 		uint64_t hole = header->number - sequence->number - 1;
 		memset(gap, 0, sizeof *gap);
 		uint64_t known = account_lost(sequence, header->lost, gap);
+		/* What the kernel lost, but the reader before had on disk, is not missing. */
+		if (known > hole) {
+			memset(gap->lost, 0, sizeof gap->lost);
+			known = 0;
+		}
 		gap->unknown = take_told(gaps, hole > known ? hole - known : 0);
 		gap->from_ns = sequence->time_ns;
 		gap->to_ns = header->time_ns;

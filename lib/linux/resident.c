@@ -2,13 +2,12 @@
 #include "resident_linux.h"
 
 #include "bpf_observer.h"
-#include "checkpoint.h"
+#include "disk_count.h"
 #include "error.h"
 #include "os.h"
 #include "reader_lock.h"
 #include "repeats.h"
 #include "ring_reader.h"
-#include "spill.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -205,100 +204,6 @@ int resident_uninstall(void)
 
 /* ---- status ---- */
 
-/* What waits on disk; a record may lie there more than once, and in any order. */
-struct count {
-	uint64_t begin; /* positions */
-	uint64_t end;
-	uint64_t stream;
-	uint64_t *positions; /* of events */
-	size_t used;
-	size_t capacity;
-	bool failed; /* out of memory */
-};
-
-static bool is_event(const void *data, size_t size)
-{
-	struct record_header header;
-
-	if (size < sizeof header)
-		return false;
-	memcpy(&header, data, sizeof header);
-	return header.kind != RECORD_CHUNK && header.kind != RECORD_GAP;
-}
-
-static void note_position(struct count *count, uint64_t position)
-{
-	if (count->used == count->capacity) {
-		size_t capacity = count->capacity ? count->capacity * 2 : 1024;
-		uint64_t *grown = realloc(count->positions, capacity * sizeof *grown);
-		if (!grown) {
-			count->failed = true;
-			return;
-		}
-		count->positions = grown;
-		count->capacity = capacity;
-	}
-	count->positions[count->used++] = position;
-}
-
-static void count_batch(const struct source_batch *batch, void *param)
-{
-	struct count *count = param;
-
-	for (size_t i = 0; batch->stream == count->stream && i < batch->count; i++) {
-		const struct source_record *record = &batch->records[i];
-		if (record->position >= count->begin && record->position < count->end &&
-		    is_event(record->data, record->size))
-			note_position(count, record->position);
-	}
-}
-
-/* A file of a reader that lives or was killed. */
-static int count_file(const char *path, void *param)
-{
-	struct count *count = param;
-	struct spill_reader *reader;
-	struct source_batch batch;
-	struct os_file *file;
-
-	if (os_file_open(path, &file) || spill_reader_open_file(file, &reader))
-		return 0;
-	while (!spill_reader_next(reader, &batch))
-		count_batch(&batch, count);
-	spill_reader_close(reader, false);
-	return 0;
-}
-
-static int compare_positions(const void *left, const void *right)
-{
-	const uint64_t *a = left, *b = right;
-
-	return (*a > *b) - (*a < *b);
-}
-
-/* How many events lie on disk that are neither safe with a user nor in the ring. */
-static int count_disk(const struct source_statistics *statistics, uint64_t ring, uint64_t *events)
-{
-	struct count count = {
-	    .begin = statistics->acknowledged,
-	    .end = ring,
-	    .stream = statistics->stream,
-	};
-
-	*events = 0;
-	if (count.begin >= count.end)
-		return 0;
-	checkpoint_lend(RUN_DIRECTORY, count.stream, count.begin, count_batch, &count);
-	os_directory_visit(SPILL_DIRECTORY, SPILL_PREFIX, count_file, &count);
-	if (count.used)
-		qsort(count.positions, count.used, sizeof *count.positions, compare_positions);
-	for (size_t i = 0; i < count.used; i++)
-		*events += !i || count.positions[i] != count.positions[i - 1];
-	free(count.positions);
-	return count.failed ? error_set(PROCOBSRV_ERROR_MEMORY, "out of memory to count events")
-			    : 0;
-}
-
 static uint64_t count_ring(struct ring_reader *reader)
 {
 	struct source_record records[64];
@@ -308,7 +213,7 @@ static uint64_t count_ring(struct ring_reader *reader)
 		before = reader->position;
 		size_t taken = ring_reader_take(reader, end, records, 64);
 		for (size_t i = 0; i < taken; i++)
-			count += is_event(records[i].data, records[i].size);
+			count += disk_count_is_event(records[i].data, records[i].size);
 	} while (reader->position != before);
 	return count;
 }
@@ -344,8 +249,8 @@ static int look(const struct bpf_observer *observer, struct resident_status *sta
 	if ((error = ring_reader_open(&reader, observer->ring, observer->state->ring_size,
 				      &observer->state->reader_waiting)))
 		return error;
-	uint64_t on_disk;
-	error = count_disk(&before, reader.position, &on_disk);
+	uint64_t on_disk[RECORD_LOST_KINDS];
+	error = disk_count(&before, reader.position, on_disk);
 	if (error) {
 		ring_reader_close(&reader, false);
 		return error;
@@ -353,7 +258,9 @@ static int look(const struct bpf_observer *observer, struct resident_status *sta
 	/* The last reader may have died before it gave back what is safe. */
 	if (reader.position < before.acknowledged)
 		reader.position = before.acknowledged;
-	status->pending = on_disk + count_ring(&reader);
+	status->pending = count_ring(&reader);
+	for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+		status->pending += on_disk[kind];
 	bpf_observer_counters(observer, &status->statistics);
 	status->statistics.produced = ring_reader_produced(&reader);
 	status->statistics.released = ring_reader_released(&reader);
