@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Events for people: one aligned line each, safe for a terminal. */
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L /* localtime_r, also in mingw-w64 */
-#endif
-
 #include "format.h"
 
+#include "os.h"
 #include "text_line.h"
 #include "text_number.h"
 #include "utf8.h"
 
 #include <string.h>
-#include <time.h>
 
 #define NS_PER_SECOND	   INT64_C(1000000000)
 #define NS_PER_MILLISECOND 1000000
@@ -54,7 +50,7 @@ static struct kind_style style_of(const struct procobsrv_event *event)
 
 /*
  * Seconds since local midnight. Zones change their offset at quarters of an hour only, so that the
- * C library is asked once for each of these.
+ * system is asked once for each of these.
  */
 static uint32_t local_second_of_day(int64_t seconds)
 {
@@ -64,13 +60,7 @@ static uint32_t local_second_of_day(int64_t seconds)
 	int64_t quarter = seconds / quarter_seconds - (seconds % quarter_seconds < 0);
 
 	if (quarter != known_quarter) {
-		time_t when = (time_t)(quarter * quarter_seconds);
-		struct tm local;
-
-		if (localtime_r(&when, &local) == NULL)
-			return 0;
-		second_at_quarter =
-		    (uint32_t)(local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec);
+		second_at_quarter = os_local_second_of_day(quarter * quarter_seconds);
 		known_quarter = quarter;
 	}
 	return (second_at_quarter + (uint32_t)(seconds - quarter * quarter_seconds)) %

@@ -23,6 +23,12 @@ uint64_t os_monotonic_ns(void);
 /* Nanoseconds since 1970, UTC. */
 int64_t os_wall_ns(void);
 
+/*
+ * Seconds since midnight of the local time (TZ, or the system's zone) at `seconds` since 1970, UTC;
+ * of UTC where the system does not know.
+ */
+uint32_t os_local_second_of_day(int64_t seconds);
+
 /* A condition variable whose timed wait is immune to steps of the wall clock. 0 or an errno. */
 int os_condition_init(pthread_cond_t *condition);
 /* Waits until signalled or `timeout_ns` from now; false: timed out. May wake for no reason. */

@@ -60,6 +60,16 @@ int64_t os_wall_ns(void)
 	return (int64_t)clock_ns(CLOCK_REALTIME);
 }
 
+uint32_t os_local_second_of_day(int64_t seconds)
+{
+	time_t when = (time_t)seconds;
+	struct tm local;
+
+	if (!localtime_r(&when, &local))
+		return (uint32_t)((seconds % 86400 + 86400) % 86400);
+	return (uint32_t)(local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec);
+}
+
 int os_condition_init(pthread_cond_t *condition)
 {
 	pthread_condattr_t attributes;

@@ -4,6 +4,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <time.h>
 #include <windows.h>
 
 #define NANOSECONDS 1000000000ull
@@ -38,6 +39,17 @@ uint64_t os_monotonic_ns(void)
 	ticks = (uint64_t)count.QuadPart;
 	/* The product of the whole overflows after hours. */
 	return ticks / per_second * NANOSECONDS + ticks % per_second * NANOSECONDS / per_second;
+}
+
+/* The C library's, which follows TZ; of 64 bits in 32-bit programs too; none before 1970. */
+uint32_t os_local_second_of_day(int64_t seconds)
+{
+	__time64_t when = seconds;
+	struct tm *local = _localtime64(&when); /* a struct for each thread */
+
+	if (!local)
+		return (uint32_t)((seconds % 86400 + 86400) % 86400);
+	return (uint32_t)(local->tm_hour * 3600 + local->tm_min * 60 + local->tm_sec);
 }
 
 int os_condition_init(pthread_cond_t *condition)

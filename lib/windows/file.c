@@ -54,18 +54,32 @@ static const char *directory_or_default(const char *directory)
 	return directory && *directory ? directory : os_temporary_directory();
 }
 
-/* From here on deleted: now where the system can do that, else when the last handle is closed. */
-static void delete_by_handle(HANDLE handle)
+/* Those of FILE_INFORMATION_CLASS that are used here. */
+enum { RENAME = 10, DISPOSITION = 13, END_OF_FILE = 20, DISPOSITION_EX = 64 };
+
+static NTSTATUS set_information(HANDLE handle, void *information, size_t size, ULONG class)
 {
 	typedef NTSTATUS(NTAPI * set_function)(HANDLE, IO_STATUS_BLOCK *, void *, ULONG, ULONG);
-	enum { DISPOSITION = 13, DISPOSITION_EX = 64 }; /* FileDisposition...Information */
 	set_function set = (set_function)lookup("ntdll.dll", "NtSetInformationFile");
-	ULONG flags = 0x1 | 0x2; /* FILE_DISPOSITION_DELETE, _POSIX_SEMANTICS: Windows 10 1607 */
-	BOOLEAN delete = TRUE;
 	IO_STATUS_BLOCK status;
 
-	if (set(handle, &status, &flags, sizeof(flags), DISPOSITION_EX) < 0)
-		set(handle, &status, &delete, sizeof(delete), DISPOSITION);
+	return set(handle, &status, information, (ULONG)size, class);
+}
+
+/* Deletes the file when its last handle is closed. */
+static void delete_at_close(HANDLE handle)
+{
+	BOOLEAN delete = TRUE;
+
+	set_information(handle, &delete, sizeof(delete), DISPOSITION);
+}
+
+/* Deletes the name at once, the rest at the last close. False: before Windows 10 1607. */
+static bool delete_name(HANDLE handle)
+{
+	ULONG flags = 0x1 | 0x2; /* FILE_DISPOSITION_DELETE, FILE_DISPOSITION_POSIX_SEMANTICS */
+
+	return set_information(handle, &flags, sizeof(flags), DISPOSITION_EX) >= 0;
 }
 
 /* Takes over handle and path, or closes and frees them and, if `is_new`, deletes the file. */
@@ -77,7 +91,7 @@ static int file_new(HANDLE handle, wchar_t *path, bool is_new, struct os_file **
 	free(path);
 	if (!new_file || !narrow) {
 		if (is_new)
-			delete_by_handle(handle);
+			delete_at_close(handle);
 		CloseHandle(handle);
 		free(new_file);
 		free(narrow);
@@ -114,6 +128,15 @@ static int check_directory(const char *directory, const wchar_t *wide)
 		    error_set_windows(ERROR_DIRECTORY, "cannot use %s as a directory", directory),
 		    ENOTDIR);
 	return 0;
+}
+
+static uint64_t random_number(void)
+{
+	uint64_t random;
+
+	if (!RtlGenRandom(&random, sizeof(random)))
+		random = os_monotonic_ns() * 6364136223846793005u + os_process_id();
+	return random;
 }
 
 static wchar_t *random_path(const char *directory, const char *prefix)
@@ -316,12 +339,8 @@ int os_file_read(struct os_file *file, uint64_t offset, void *data, size_t size)
 int os_file_truncate(struct os_file *file, uint64_t size)
 {
 	/* Not by SetEndOfFile(): that goes by a position, which reads on other threads move. */
-	typedef NTSTATUS(NTAPI * set_function)(HANDLE, IO_STATUS_BLOCK *, void *, ULONG, ULONG);
-	enum { END_OF_FILE = 20 }; /* FileEndOfFileInformation */
-	set_function set = (set_function)lookup("ntdll.dll", "NtSetInformationFile");
 	LARGE_INTEGER end = {.QuadPart = (LONGLONG)size};
-	IO_STATUS_BLOCK result;
-	NTSTATUS status = set(file->handle, &result, &end, sizeof(end), END_OF_FILE);
+	NTSTATUS status = set_information(file->handle, &end, sizeof(end), END_OF_FILE);
 
 	return status < 0 ? failure_errno(RtlNtStatusToDosError(status)) : 0;
 }
@@ -331,9 +350,41 @@ const char *os_file_path(const struct os_file *file)
 	return file->path;
 }
 
+/* Gives the file a name beside its own that nobody looks for. Wide paths are absolute. */
+static void rename_aside(HANDLE handle, const wchar_t *path)
+{
+	static const wchar_t root[] = L"\\??\\";
+	struct {
+		FILE_RENAME_INFORMATION information;
+		wchar_t room[2 * MAX_PATH]; /* a longer path keeps its name until the close */
+	} request = {0};
+	wchar_t *name = request.information.FileName;
+	const wchar_t *last = wcsrchr(path, L'\\');
+	size_t length;
+	uint64_t random = random_number();
+
+	if (!last || (size_t)(last - path) > MAX_PATH || path[1] != L':')
+		return;
+	wcscpy(name, root);
+	wcsncat(name, path, (size_t)(last + 1 - path));
+	length = wcslen(name);
+	swprintf(name + length, 48, L"deleted-procobsrv-%08x%08x", (unsigned)(random >> 32),
+		 (unsigned)random);
+	request.information.FileNameLength = (ULONG)(wcslen(name) * sizeof(*name));
+	set_information(handle, &request, sizeof(request), RENAME);
+}
+
 void os_file_unname(struct os_file *file)
 {
-	delete_by_handle(file->handle);
+	wchar_t *path;
+
+	if (delete_name(file->handle))
+		return;
+	path = wide_path(file->path);
+	if (path)
+		rename_aside(file->handle, path);
+	free(path);
+	delete_at_close(file->handle);
 }
 
 void os_file_close(struct os_file *file, bool remove)
@@ -341,7 +392,7 @@ void os_file_close(struct os_file *file, bool remove)
 	if (!file)
 		return;
 	if (remove)
-		delete_by_handle(file->handle);
+		delete_at_close(file->handle);
 	CloseHandle(file->handle);
 	free(file->path);
 	free(file);

@@ -1,35 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "wide.h"
 
+#include "buffer.h"
 #include "utf16.h"
-#include "utf8.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
 
-#define REPLACEMENT 0xfffdu
-
 wchar_t *wide_from_utf8(const char *text)
 {
-	size_t left = strlen(text);
-	/* No byte makes more than one unit. */
-	wchar_t *wide = malloc((left + 1) * sizeof(*wide));
-	char *next = (char *)wide;
+	struct buffer wide = BUFFER_EMPTY;
 
-	if (!wide)
-		return NULL;
-	while (left > 0) {
-		uint32_t character;
-		size_t taken = wtf8_decode(text, left, &character);
-
-		next += utf16_encode(next, character == UTF8_INVALID ? REPLACEMENT : character);
-		text += taken;
-		left -= taken;
-	}
-	*(wchar_t *)(void *)next = L'\0';
-	return wide;
+	utf16_append(&wide, text, strlen(text));
+	buffer_append(&wide, L"", sizeof(wchar_t));
+	if (wide.failed)
+		buffer_free(&wide);
+	return (wchar_t *)(void *)wide.data; /* the memory is aligned for anything */
 }
 
 char *wide_to_utf8(const wchar_t *text, size_t count)
