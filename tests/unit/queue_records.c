@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue_records.h"
+#include "ground.h"
+#include "harness.h"
 #include "procobsrv.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 static uint64_t mix(uint64_t number)
 {
@@ -159,16 +156,6 @@ int drain(struct queue *queue, struct account *account)
 	return code;
 }
 
-char *directory_make(void)
-{
-	const char *parent = getenv("TMPDIR");
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/procobsrv-test-XXXXXX", parent ? parent : "/tmp");
-	assert_non_null(mkdtemp(path));
-	return strdup(path);
-}
-
 static int count_file(const char *path, void *param)
 {
 	(void)path;
@@ -184,9 +171,25 @@ size_t directory_count(const char *directory)
 	return count;
 }
 
-void directory_remove(char *directory)
+struct queue *make_spilling_queue(const char *directory, uint64_t spill_size)
 {
-	assert_int_equal(directory_count(directory), 0);
-	assert_int_equal(rmdir(directory), 0);
-	free(directory);
+	const struct queue_options options = {
+	    .memory_size = QUEUE_MEMORY,
+	    .spill = true,
+	    .spill_directory = directory,
+	    .spill_keep = true,
+	    .spill_size = spill_size,
+	};
+	struct queue *queue = NULL;
+
+	assert_int_equal(queue_create(&options, &queue), 0);
+	return queue;
+}
+
+struct queue_statistics statistics_of(struct queue *queue)
+{
+	struct queue_statistics statistics;
+
+	queue_statistics(queue, &statistics);
+	return statistics;
 }

@@ -46,10 +46,13 @@ void account_end(struct account *account, uint64_t end);
 /* Takes all that is there now; returns the last code. */
 int drain(struct queue *queue, struct account *account);
 
-/* A directory of its own in the system's temporary one, to be removed by directory_remove(). */
-char *directory_make(void);
+/* Spill files in a directory. */
 size_t directory_count(const char *directory);
-/* Fails the test if something is left in it. */
-void directory_remove(char *directory);
+
+/* A queue with little memory that keeps its spill files in `directory`. */
+#define QUEUE_MEMORY (256u * 1024)
+struct queue *make_spilling_queue(const char *directory, uint64_t spill_size);
+
+struct queue_statistics statistics_of(struct queue *queue);
 
 #endif

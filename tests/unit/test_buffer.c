@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
+#include "buffer.h"
+#include "harness.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include "base64.h"
-#include "buffer.h"
-#include "utf8.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "base64.h"
+#include "utf8.h"
 
 static void expect_text(struct buffer *buffer, const char *expected)
 {
@@ -97,18 +94,25 @@ static void writes_times(void **state)
 /* Every day of four centuries against the C library. */
 static void agrees_with_the_calendar(void **state)
 {
+	int compared = 0;
+
 	(void)state;
 	for (int64_t day = -25000; day < 106000; day++) {
 		struct buffer buffer = BUFFER_EMPTY;
-		time_t seconds = (time_t)(day * 86400 + 3661);
+		int64_t seconds = day * 86400 + 3661;
+		time_t when = (time_t)seconds;
+		struct tm *date = gmtime(&when);
 		char expected[64];
-		struct tm date;
 
-		assert_non_null(gmtime_r(&seconds, &date));
-		strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000000000Z", &date);
-		buffer_append_time(&buffer, (int64_t)seconds * 1000000000);
+		/* Not every C library knows all of them. */
+		if (when != seconds || !date)
+			continue;
+		strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000000000Z", date);
+		buffer_append_time(&buffer, seconds * 1000000000);
 		expect_text(&buffer, expected);
+		compared++;
 	}
+	assert_true(compared > 24000);
 }
 
 static void encodes_base64(void **state)

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* What a reader that was killed leaves of its table, and what the next one makes of it. */
 #include "checkpoint.h"
+#include "ground.h"
+#include "harness.h"
 #include "os.h"
 #include "records.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define STREAM 42
 
 struct fixture {
-	char directory[64];
+	char *directory;
 	struct dispatch before;
 	struct dispatch after;
 	struct checkpoint *writer;
@@ -36,8 +35,7 @@ static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof *fixture);
 
-	strcpy(fixture->directory, "/tmp/procobsrv-test-XXXXXX");
-	assert_non_null(mkdtemp(fixture->directory));
+	fixture->directory = directory_make();
 	assert_int_equal(dispatch_init(&fixture->before), 0);
 	assert_int_equal(dispatch_init(&fixture->after), 0);
 	fixture->before.deliver = fixture->after.deliver = drop;
@@ -50,7 +48,7 @@ static int set_up(void **state)
 static int remove_file(const char *path, void *param)
 {
 	(void)param;
-	assert_int_equal(unlink(path), 0);
+	file_remove(path);
 	return 0;
 }
 
@@ -63,7 +61,7 @@ static int tear_down(void **state)
 	dispatch_free(&fixture->before);
 	dispatch_free(&fixture->after);
 	os_directory_visit(fixture->directory, "procobsrv-", remove_file, NULL);
-	assert_int_equal(rmdir(fixture->directory), 0);
+	directory_remove(fixture->directory);
 	free(fixture);
 	return 0;
 }

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* From records to events: what the kernel would write goes in, what users see comes out. */
 #include "dispatch.h"
+#include "harness.h"
 #include "records.h"
 #include "resync.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define EVENTS_MAX 64
 

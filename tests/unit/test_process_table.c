@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "harness.h"
 #include "process.h"
 #include "process_table.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 static const struct process_context context = {.boot = "01234567"};
 

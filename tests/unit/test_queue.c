@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue in memory: order, loans, gaps, waiting. */
-#include "queue.h"
+#include "ground.h"
+#include "harness.h"
 #include "procobsrv.h"
+#include "queue.h"
 #include "queue_records.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define SMALL_MEMORY 1 /* raised to the least that a queue takes */
 
@@ -22,14 +19,6 @@ static struct queue *make_queue(uint64_t memory_size, struct os_event *readable)
 
 	assert_int_equal(queue_create(&options, &queue), 0);
 	return queue;
-}
-
-static struct queue_statistics statistics_of(struct queue *queue)
-{
-	struct queue_statistics statistics;
-
-	queue_statistics(queue, &statistics);
-	return statistics;
 }
 
 /* One record that a test fills by itself. */
@@ -334,21 +323,21 @@ static void *feed_later(void *param)
 {
 	struct feeder *feeder = param;
 
-	poll(NULL, 0, 20);
+	sleep_ms(20);
 	feed(feeder, 1);
 	return NULL;
 }
 
 static void *wake_later(void *param)
 {
-	poll(NULL, 0, 20);
+	sleep_ms(20);
 	queue_wake(param);
 	return NULL;
 }
 
 static void *end_later(void *param)
 {
-	poll(NULL, 0, 20);
+	sleep_ms(20);
 	queue_end(param);
 	return NULL;
 }
@@ -385,7 +374,7 @@ static void test_waiting(void **state)
 
 static void *advance_later(void *param)
 {
-	poll(NULL, 0, 20);
+	sleep_ms(20);
 	queue_advance(param, 1000);
 	return NULL;
 }
@@ -413,13 +402,6 @@ static void test_position(void **state)
 	assert_true(queue_wait_position(feeder.queue, 5000, -1));
 	pthread_join(thread, NULL);
 	queue_destroy(feeder.queue);
-}
-
-static bool is_set(struct os_event *event)
-{
-	struct pollfd descriptor = {.fd = (int)os_event_handle(event), .events = POLLIN};
-
-	return poll(&descriptor, 1, 0) == 1;
 }
 
 static void test_readable(void **state)

@@ -1,56 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue on disk: order through the spill, bounds, disks that fail, processes that are killed.
  */
+#include "ground.h"
+#include "harness.h"
 #include "procobsrv.h"
 #include "queue.h"
 #include "queue_records.h"
 #include "spill.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define MEMORY	   (256u * 1024)
-#define MEMORY_MAX (256u * 1024)
-
-static struct queue *make_queue(const char *directory, uint64_t spill_size)
-{
-	const struct queue_options options = {
-	    .memory_size = MEMORY,
-	    .spill = true,
-	    .spill_directory = directory,
-	    .spill_keep = true,
-	    .spill_size = spill_size,
-	};
-	struct queue *queue = NULL;
-
-	assert_int_equal(queue_create(&options, &queue), 0);
-	return queue;
-}
-
-static struct queue_statistics statistics_of(struct queue *queue)
-{
-	struct queue_statistics statistics;
-
-	queue_statistics(queue, &statistics);
-	return statistics;
-}
 
 static void test_order_through_disk(void **state)
 {
 	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, 1 << 30), .stream = 9};
+	struct feeder feeder = {.queue = make_spilling_queue(directory, 1 << 30), .stream = 9};
 	struct account account = {0};
 	struct queue_statistics statistics;
 	struct queue_batch batch;
@@ -72,7 +37,7 @@ static void test_order_through_disk(void **state)
 	statistics = statistics_of(feeder.queue);
 	assert_int_equal(statistics.spill_used, 0);
 	assert_int_equal(directory_count(directory), 0);
-	assert_true(statistics.memory_peak <= MEMORY_MAX);
+	assert_true(statistics.memory_peak <= QUEUE_MEMORY);
 	feed(&feeder, 100);
 	drain(feeder.queue, &account);
 	assert_int_equal(statistics_of(feeder.queue).spill_total, statistics.spill_total);
@@ -84,7 +49,7 @@ static void test_order_through_disk(void **state)
 static void test_files(void **state)
 {
 	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, 1 << 30)};
+	struct feeder feeder = {.queue = make_spilling_queue(directory, 1 << 30)};
 	struct spill_leftover *leftovers = NULL;
 	size_t count = 1;
 
@@ -104,7 +69,7 @@ static void test_files(void **state)
 static void test_streams(void **state)
 {
 	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, 1 << 30)};
+	struct feeder feeder = {.queue = make_spilling_queue(directory, 1 << 30)};
 	struct account account = {0};
 	struct queue_batch batch;
 	uint64_t stream = 0;
@@ -133,7 +98,7 @@ static void test_streams(void **state)
 static void check_bound(uint64_t spill_size)
 {
 	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, spill_size)};
+	struct feeder feeder = {.queue = make_spilling_queue(directory, spill_size)};
 	struct account account = {0};
 	struct queue_batch batch;
 
@@ -152,7 +117,7 @@ static void check_bound(uint64_t spill_size)
 	assert_int_equal(account.gap.stage, RECORD_GAP_SPILL);
 	assert_int_equal(account.gap.detail, ENOSPC);
 	assert_int_equal(account.lost, statistics_of(feeder.queue).lost);
-	assert_true(statistics_of(feeder.queue).memory_peak <= MEMORY_MAX);
+	assert_true(statistics_of(feeder.queue).memory_peak <= QUEUE_MEMORY);
 	queue_destroy(feeder.queue);
 	directory_remove(directory);
 }
@@ -170,7 +135,7 @@ static void test_bounds(void **state)
 /* Without a usable directory events are lost, told with the reason, and it goes on. */
 static void check_directory(const char *directory, int error)
 {
-	struct feeder feeder = {.queue = make_queue(directory, 1 << 30)};
+	struct feeder feeder = {.queue = make_spilling_queue(directory, 1 << 30)};
 	struct account account = {0};
 
 	for (int i = 0; i < 60; i++)
@@ -187,112 +152,9 @@ static void check_directory(const char *directory, int error)
 
 static void test_unusable_directories(void **state)
 {
-	char *directory = directory_make();
-
 	(void)state;
-	check_directory("/nonexistent/procobsrv", ENOENT);
-	check_directory("/dev/null", ENOTDIR);
-	assert_int_equal(chmod(directory, 0777), 0); /* everybody may rename files there */
-	check_directory(directory, EACCES);
-	directory_remove(directory);
-}
-
-/* A disk that fails in the middle of a block, and works again later. */
-static void test_failing_disk(void **state)
-{
-	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, 1 << 30)};
-	struct account account = {0};
-	struct rlimit before, limit;
-	struct stat status;
-
-	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-	signal(SIGXFSZ, SIG_IGN);
-	limit = before;
-	limit.rlim_cur = 1000 * 1000;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	for (int i = 0; i < 120; i++)
-		feed(&feeder, 100);
-	assert_true(statistics_of(feeder.queue).lost > 0);
-	assert_true(statistics_of(feeder.queue).spill_used > 0);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-	poll(NULL, 0, SPILL_RETRY_NS / 1000000 + 1);
-	for (int i = 0; i < 120; i++)
-		feed(&feeder, 100);
-	drain(feeder.queue, &account);
-	account_end(&account, feeder.next);
-	assert_int_equal(account.gaps, 1);
-	assert_int_equal(account.gap.detail, EFBIG);
-	assert_int_equal(stat(directory, &status), 0);
-	queue_destroy(feeder.queue);
-	directory_remove(directory);
-}
-
-static char *first_file; /* of a directory */
-
-static int note_file(const char *path, void *param)
-{
-	(void)param;
-	first_file = strdup(path);
-	return 1;
-}
-
-/* A block that the disk has changed is told as a gap; those around it come out. */
-static void test_damaged_block(void **state)
-{
-	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, 1 << 30)};
-	struct account account = {0};
-	char byte;
-	int file;
-
-	(void)state;
-	for (int i = 0; i < 100; i++)
-		feed(&feeder, 100);
-	assert_int_equal(os_directory_visit(directory, SPILL_PREFIX, note_file, NULL), 1);
-	file = open(first_file, O_RDWR);
-	assert_true(file >= 0);
-	free(first_file);
-	assert_int_equal(pread(file, &byte, 1, 200000), 1);
-	byte ^= 4;
-	assert_int_equal(pwrite(file, &byte, 1, 200000), 1);
-	close(file);
-	drain(feeder.queue, &account);
-	account_end(&account, feeder.next);
-	assert_int_equal(account.gaps, 1);
-	assert_int_equal(account.gap.stage, RECORD_GAP_SPILL);
-	assert_int_equal(account.gap.detail, EBADMSG);
-	assert_int_equal(statistics_of(feeder.queue).lost, account.lost);
-	assert_int_equal(statistics_of(feeder.queue).records, 0);
-	queue_destroy(feeder.queue);
-	directory_remove(directory);
-}
-
-/* The child of a fork gives up its copy: the parent's files stay. */
-static void test_fork(void **state)
-{
-	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, 1 << 30)};
-	struct account account = {0};
-	int status;
-	pid_t child;
-
-	(void)state;
-	for (int i = 0; i < 100; i++)
-		feed(&feeder, 100);
-	child = fork();
-	if (child == 0) {
-		queue_destroy(feeder.queue);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-	drain(feeder.queue, &account);
-	account_end(&account, feeder.next);
-	assert_int_equal(account.gaps, 0);
-	queue_destroy(feeder.queue);
-	directory_remove(directory);
+	check_directory(ground_missing_directory, ENOENT);
+	check_directory(ground_no_directory, ENOTDIR);
 }
 
 #define MANY 2000000
@@ -316,7 +178,7 @@ static void *feed_many(void *param)
 static void test_two_threads(void **state)
 {
 	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, 1ull << 32)};
+	struct feeder feeder = {.queue = make_spilling_queue(directory, 1ull << 32)};
 	struct account account = {0};
 	struct queue_batch batch;
 	pthread_t thread;
@@ -327,14 +189,14 @@ static void test_two_threads(void **state)
 	while ((code = queue_take(feeder.queue, -1, 500, &batch)) == 0) {
 		account_batch(&account, &batch);
 		if (account.next % 10000 < 20)
-			poll(NULL, 0, 1);
+			sleep_ms(1);
 	}
 	assert_int_equal(code, PROCOBSRV_ERROR_ENDED);
 	pthread_join(thread, NULL);
 	account_end(&account, MANY);
 	assert_int_equal(account.gaps, 0);
 	assert_true(statistics_of(feeder.queue).spill_total > 10u << 20);
-	assert_true(statistics_of(feeder.queue).memory_peak <= MEMORY_MAX);
+	assert_true(statistics_of(feeder.queue).memory_peak <= QUEUE_MEMORY);
 	assert_int_equal(statistics_of(feeder.queue).spill_used, 0);
 	queue_destroy(feeder.queue);
 	directory_remove(directory);
@@ -359,7 +221,7 @@ static void *feed_and_persist(void *param)
 static void test_two_threads_persisting(void **state)
 {
 	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_queue(directory, 3 << 20)};
+	struct feeder feeder = {.queue = make_spilling_queue(directory, 3 << 20)};
 	struct account account = {0};
 	struct queue_batch batch;
 	pthread_t thread;
@@ -370,13 +232,13 @@ static void test_two_threads_persisting(void **state)
 	while ((code = queue_take(feeder.queue, -1, 100, &batch)) == 0) {
 		account_batch(&account, &batch);
 		if (account.next % 10000 < 20)
-			poll(NULL, 0, 1);
+			sleep_ms(1);
 	}
 	assert_int_equal(code, PROCOBSRV_ERROR_ENDED);
 	pthread_join(thread, NULL);
 	account_end(&account, feeder.next);
 	assert_int_equal(account.lost, statistics_of(feeder.queue).lost);
-	assert_true(statistics_of(feeder.queue).memory_peak <= MEMORY_MAX);
+	assert_true(statistics_of(feeder.queue).memory_peak <= QUEUE_MEMORY);
 	queue_destroy(feeder.queue);
 	directory_remove(directory);
 }
@@ -388,12 +250,26 @@ struct killed {
 	uint64_t position;
 };
 
-static void be_killed(const char *directory, int report, int rounds, unsigned takes)
+#define REPORT "report"
+
+static FILE *open_report(const char *directory, const char *mode)
 {
-	struct feeder feeder = {.queue = make_queue(directory, 1 << 30), .stream = 4};
+	char path[600];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/" REPORT, directory);
+	file = fopen(path, mode);
+	assert_non_null(file);
+	return file;
+}
+
+static void feed_until_killed(const char *directory, int rounds, unsigned takes)
+{
+	struct feeder feeder = {.queue = make_spilling_queue(directory, 1 << 30), .stream = 4};
 	struct killed killed = {0};
 	struct queue_batch batch;
 	uint64_t next = 0;
+	FILE *report;
 
 	for (int i = 0; i < rounds; i++) {
 		feed(&feeder, 100);
@@ -403,17 +279,28 @@ static void be_killed(const char *directory, int report, int rounds, unsigned ta
 				next += batch.count;
 		}
 		if (i % 3 == 2 && queue_persist(feeder.queue, &killed.position))
-			_exit(1);
+			exit(1);
 	}
 	/* The taker goes on after the last persist. */
 	killed.returned = next;
 	if (queue_take(feeder.queue, 0, 37, &batch))
 		batch.count = 0;
 	killed.fed = feeder.next - 100;
-	if (write(report, &killed, sizeof(killed)) != sizeof(killed))
-		_exit(1);
+	report = open_report(directory, "wb");
+	if (fwrite(&killed, sizeof(killed), 1, report) != 1 || fclose(report))
+		exit(1);
 	feed(&feeder, 100); /* these were never persisted: they may be there or not */
-	kill(getpid(), SIGKILL);
+	be_killed();
+}
+
+static int play_killed(const char *argument)
+{
+	unsigned takes;
+	int rounds, path;
+
+	if (sscanf(argument, "%d %u %n", &rounds, &takes, &path) == 2)
+		feed_until_killed(argument + path, rounds, takes);
+	return 1;
 }
 
 /* Reads all left-overs, marks which numbers they hold. */
@@ -489,19 +376,18 @@ static void check_killed(int rounds, unsigned takes)
 	char *directory = directory_make();
 	size_t most = (size_t)rounds * 100 + 100;
 	char *seen = calloc(1, most);
+	char argument[600];
 	struct killed killed;
-	int report[2], status;
-	pid_t child;
+	uint32_t process;
+	FILE *report;
 
-	assert_int_equal(pipe(report), 0);
-	child = fork();
-	if (child == 0)
-		be_killed(directory, report[1], rounds, takes);
-	close(report[1]);
-	assert_int_equal(read(report[0], &killed, sizeof(killed)), sizeof(killed));
-	close(report[0]);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	snprintf(argument, sizeof(argument), "%d %u %s", rounds, takes, directory);
+	assert_int_equal(role_run("killed", argument, &process), ROLE_KILLED);
+	report = open_report(directory, "rb");
+	assert_int_equal(fread(&killed, sizeof(killed), 1, report), 1);
+	fclose(report);
+	snprintf(argument, sizeof(argument), "%s/" REPORT, directory);
+	file_remove(argument);
 	replay_leftovers(directory, &killed);
 	read_leftovers(directory, seen, most);
 	for (uint64_t number = killed.returned; number < killed.fed; number++)
@@ -525,7 +411,7 @@ static void test_not_kept(void **state)
 {
 	char *directory = directory_make();
 	const struct queue_options options = {
-	    .memory_size = MEMORY,
+	    .memory_size = QUEUE_MEMORY,
 	    .spill = true,
 	    .spill_directory = directory,
 	    .spill_size = 1 << 30,
@@ -549,7 +435,7 @@ static void test_not_kept(void **state)
 
 static void test_persist_errors(void **state)
 {
-	const struct queue_options options = {.memory_size = MEMORY};
+	const struct queue_options options = {.memory_size = QUEUE_MEMORY};
 	struct feeder feeder = {0};
 	uint64_t position = 77;
 
@@ -557,7 +443,7 @@ static void test_persist_errors(void **state)
 	assert_int_equal(queue_create(&options, &feeder.queue), 0);
 	assert_int_equal(queue_persist(feeder.queue, &position), PROCOBSRV_ERROR_STATE);
 	queue_destroy(feeder.queue);
-	feeder.queue = make_queue("/nonexistent/procobsrv", 1 << 20);
+	feeder.queue = make_spilling_queue(ground_missing_directory, 1 << 20);
 	assert_int_equal(queue_persist(feeder.queue, &position), 0); /* there is nothing to keep */
 	assert_int_equal(position, 0);
 	position = 77;
@@ -567,17 +453,15 @@ static void test_persist_errors(void **state)
 	queue_destroy(feeder.queue);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	static const struct role roles[] = {{"killed", play_killed}, {NULL, NULL}};
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_order_through_disk),
 	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_streams),
 	    cmocka_unit_test(test_bounds),
 	    cmocka_unit_test(test_unusable_directories),
-	    cmocka_unit_test(test_failing_disk),
-	    cmocka_unit_test(test_damaged_block),
-	    cmocka_unit_test(test_fork),
 	    cmocka_unit_test(test_two_threads),
 	    cmocka_unit_test(test_two_threads_persisting),
 	    cmocka_unit_test(test_killed),
@@ -585,5 +469,6 @@ int main(void)
 	    cmocka_unit_test(test_persist_errors),
 	};
 
+	role_play_if_asked(argc, argv, roles);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Which records of two observers of one ring say the same. */
+#include "harness.h"
 #include "repeats.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define OLDER 0
 #define NEWER RECORD_OTHER

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Left-over spill files: every way in which they can be short, damaged, or not ours. */
 #include "checksum.h"
+#include "ground.h"
+#include "harness.h"
 #include "procobsrv.h"
 #include "queue_records.h"
 #include "spill.h"
 
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #define RECORDS 12
 
@@ -36,57 +30,47 @@ static void test_checksum(void **state)
 		    whole);
 }
 
-/* Has a process die with a few small blocks on disk; gives the bytes of the file it leaves. */
+/* Leaves a few small blocks on disk. */
+static int play_leaving(const char *directory)
+{
+	const struct queue_options options = {
+	    .spill = true, .spill_directory = directory, .spill_keep = true, .spill_size = 1 << 30};
+	struct feeder feeder = {.stream = 5};
+	uint64_t position;
+
+	if (queue_create(&options, &feeder.queue))
+		return 1;
+	for (int i = 0; i < 3; i++) {
+		feed(&feeder, RECORDS / 3);
+		if (queue_persist(feeder.queue, &position))
+			return 1;
+	}
+	be_killed();
+}
+
+/* The bytes of the file that such a process leaves. */
 static char *leave_file(const char *directory, size_t *size)
 {
 	struct spill_leftover *leftovers;
 	struct os_file *file;
 	uint64_t file_size;
+	uint32_t process;
 	char *bytes;
 	size_t count;
-	pid_t child = fork();
 
-	if (child == 0) {
-		const struct queue_options options = {.spill = true,
-						      .spill_directory = directory,
-						      .spill_keep = true,
-						      .spill_size = 1 << 30};
-		struct feeder feeder = {.stream = 5};
-		uint64_t position;
-
-		if (queue_create(&options, &feeder.queue))
-			_exit(1);
-		for (int i = 0; i < 3; i++) {
-			feed(&feeder, RECORDS / 3);
-			if (queue_persist(feeder.queue, &position))
-				_exit(1);
-		}
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(role_run("leaving", directory, &process), ROLE_KILLED);
 	assert_int_equal(spill_leftovers(directory, &leftovers, &count), 0);
 	assert_int_equal(count, 1);
-	assert_int_equal(leftovers[0].process, child);
+	assert_int_equal(leftovers[0].process, process);
 	assert_int_equal(leftovers[0].order, 1);
 	assert_int_equal(os_file_adopt(leftovers[0].path, &file), 0);
 	assert_int_equal(os_file_size(file, &file_size), 0);
-	bytes = malloc(file_size);
-	assert_int_equal(os_file_read(file, 0, bytes, file_size), 0);
+	bytes = malloc((size_t)file_size);
+	assert_int_equal(os_file_read(file, 0, bytes, (size_t)file_size), 0);
 	os_file_close(file, true);
 	spill_leftovers_free(leftovers, count);
-	*size = file_size;
+	*size = (size_t)file_size;
 	return bytes;
-}
-
-static void write_file(const char *path, const char *bytes, size_t size)
-{
-	int file;
-
-	unlink(path); /* a file that is cut instead is flushed to disk at once, which takes long */
-	file = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	assert_true(file >= 0);
-	assert_int_equal(write(file, bytes, size), size);
-	close(file);
 }
 
 /* Opens and reads all; gives the last code, and how many records came out whole. */
@@ -108,7 +92,7 @@ static int read_file(const char *path, size_t *records, bool *cut_short)
 		assert_int_equal(batch.resume, account.position);
 	}
 	if (code == PROCOBSRV_ERROR_CORRUPT) {
-		assert_non_null(strstr(procobsrv_explain(), path));
+		assert_non_null(strstr(procobsrv_explain(), strrchr(path, '/') + 1));
 		assert_non_null(strstr(procobsrv_explain(), "offset"));
 		assert_int_equal(spill_reader_next(reader, &batch), code); /* stays so */
 	}
@@ -136,7 +120,7 @@ static struct fixture make_fixture(void)
 
 static void free_fixture(struct fixture *fixture)
 {
-	unlink(fixture->path);
+	file_remove(fixture->path);
 	directory_remove(fixture->directory);
 	free(fixture->bytes);
 }
@@ -150,7 +134,7 @@ static void test_whole(void **state)
 	bool cut_short;
 
 	(void)state;
-	write_file(fixture.path, fixture.bytes, fixture.size);
+	file_write_private(fixture.path, fixture.bytes, fixture.size);
 	assert_int_equal(read_file(fixture.path, &records, &cut_short), PROCOBSRV_ERROR_ENDED);
 	assert_int_equal(records, RECORDS);
 	assert_false(cut_short);
@@ -159,7 +143,6 @@ static void test_whole(void **state)
 	assert_string_equal(spill_reader_header(reader)->boot, boot);
 	assert_int_equal(spill_reader_header(reader)->version, SPILL_VERSION);
 	spill_reader_close(reader, true);
-	assert_int_equal(access(fixture.path, F_OK), -1);
 	assert_int_equal(read_file(fixture.path, &records, &cut_short), PROCOBSRV_ERROR_NOT_FOUND);
 	spill_reader_close(NULL, true);
 	free_fixture(&fixture);
@@ -177,7 +160,7 @@ static void test_cut(void **state)
 		bool cut_short;
 		int code;
 
-		write_file(fixture.path, fixture.bytes, size);
+		file_write_private(fixture.path, fixture.bytes, size);
 		code = read_file(fixture.path, &records, &cut_short);
 		if (code == PROCOBSRV_ERROR_ENDED) /* just between two blocks */
 			assert_false(cut_short);
@@ -202,7 +185,7 @@ static void test_damaged(void **state)
 		int code;
 
 		fixture.bytes[bit / 8] ^= (char)(1 << bit % 8);
-		write_file(fixture.path, fixture.bytes, fixture.size);
+		file_write_private(fixture.path, fixture.bytes, fixture.size);
 		code = read_file(fixture.path, &records, &cut_short);
 		if (code != PROCOBSRV_ERROR_VERSION)
 			assert_int_equal(code, PROCOBSRV_ERROR_CORRUPT);
@@ -263,7 +246,7 @@ static void test_other_version(void **state)
 
 	(void)state;
 	fixture.bytes[8] = 99;
-	write_file(fixture.path, fixture.bytes, fixture.size);
+	file_write_private(fixture.path, fixture.bytes, fixture.size);
 	assert_int_equal(read_file(fixture.path, &records, &cut_short), PROCOBSRV_ERROR_VERSION);
 	assert_non_null(strstr(procobsrv_explain(), "format 99"));
 	free_fixture(&fixture);
@@ -279,23 +262,21 @@ static void test_not_ours(void **state)
 	size_t count;
 
 	(void)state;
-	write_file(fixture.path, fixture.bytes, fixture.size);
-	assert_int_equal(chmod(fixture.path, 0644), 0);
+	file_write_private(fixture.path, fixture.bytes, fixture.size);
+	file_make_public(fixture.path);
 	assert_int_equal(spill_reader_open(fixture.path, &reader), PROCOBSRV_ERROR_PERMISSION);
 	assert_int_equal(spill_leftovers(fixture.directory, &leftovers, &count), 0);
 	assert_int_equal(count, 0);
-	assert_int_equal(chmod(fixture.path, 0600), 0);
+	file_make_private(fixture.path);
 
 	snprintf(other, sizeof(other), "%s2", fixture.path);
-	assert_int_equal(link(fixture.path, other), 0);
+	file_link(fixture.path, other);
 	assert_int_equal(spill_reader_open(fixture.path, &reader), PROCOBSRV_ERROR_PERMISSION);
-	assert_int_equal(unlink(other), 0);
-	assert_int_equal(symlink(fixture.path, other), 0);
-	assert_true(spill_reader_open(other, &reader) < 0);
-	assert_int_equal(unlink(other), 0);
-	assert_int_equal(mkfifo(other, 0600), 0);
-	assert_int_equal(spill_reader_open(other, &reader), PROCOBSRV_ERROR_PERMISSION);
-	assert_int_equal(unlink(other), 0);
+	file_remove(other);
+	for (unsigned way = 0; file_plant(other, fixture.path, way); way++) {
+		assert_true(spill_reader_open(other, &reader) < 0);
+		file_remove(other);
+	}
 
 	assert_int_equal(spill_reader_open(fixture.path, &reader), 0);
 	assert_int_equal(spill_reader_open(fixture.path, &second), PROCOBSRV_ERROR_BUSY);
@@ -305,7 +286,7 @@ static void test_not_ours(void **state)
 	assert_int_equal(spill_leftovers(fixture.directory, &leftovers, &count), 0);
 	assert_int_equal(count, 1);
 	spill_leftovers_free(leftovers, count);
-	assert_int_equal(spill_leftovers("/nonexistent", &leftovers, &count),
+	assert_int_equal(spill_leftovers(ground_missing_directory, &leftovers, &count),
 			 PROCOBSRV_ERROR_NOT_FOUND);
 	free_fixture(&fixture);
 }
@@ -325,7 +306,7 @@ static void test_order(void **state)
 		snprintf(paths[i], sizeof(paths[i]), "%s-%u", fixture.path, i * 5 % 6);
 		header->generation = generation + i / 3;
 		header->order = i % 3 + 1;
-		write_file(paths[i], fixture.bytes, i == 5 ? 0 : fixture.size);
+		file_write_private(paths[i], fixture.bytes, i == 5 ? 0 : fixture.size);
 	}
 	assert_int_equal(spill_leftovers(fixture.directory, &leftovers, &count), 0);
 	assert_int_equal(count, 6);
@@ -336,12 +317,13 @@ static void test_order(void **state)
 	}
 	spill_leftovers_free(leftovers, count);
 	for (unsigned i = 0; i < 6; i++)
-		unlink(paths[i]);
+		file_remove(paths[i]);
 	free_fixture(&fixture);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	static const struct role roles[] = {{"leaving", play_leaving}, {NULL, NULL}};
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_checksum),
 	    cmocka_unit_test(test_whole),
@@ -353,5 +335,6 @@ int main(void)
 	    cmocka_unit_test(test_order),
 	};
 
+	role_play_if_asked(argc, argv, roles);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

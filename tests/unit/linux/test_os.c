@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* What the portable half asks of the system. */
+#include "ground.h"
+#include "harness.h"
 #include "os.h"
 #include "procobsrv.h"
+#include "queue_records.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,10 +18,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#include "queue_records.h"
 
 static void test_clocks(void **state)
 {
@@ -115,13 +112,6 @@ static void test_wait_for_ever(void **state)
 	pthread_mutex_unlock(&shared.lock);
 	pthread_join(thread, NULL);
 	pthread_cond_destroy(&shared.condition);
-}
-
-static bool is_set(const struct os_event *event)
-{
-	struct pollfd descriptor = {.fd = (int)os_event_handle(event), .events = POLLIN};
-
-	return poll(&descriptor, 1, 0) == 1;
 }
 
 static void test_event(void **state)

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* JSON lines are read back with jansson. With --samples the program prints lines of each kind. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <jansson.h>
-
-#include "base64.h"
 #include "format.h"
+#include "harness.h"
 #include "json.h"
 #include "sample_events.h"
 
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base64.h"
 
 /* The one line in the buffer, which is freed. */
 static json_t *parse(struct buffer *buffer)

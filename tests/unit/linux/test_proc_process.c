@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What /proc tells of processes that this test makes, and the records that are written of it. */
 #include "arena.h"
-#include "linux/pid_table.h"
-#include "linux/pool.h"
-#include "linux/proc_process.h"
+#include "harness.h"
 #include "record_writer.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +19,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "linux/pid_table.h"
+#include "linux/pool.h"
+#include "linux/proc_process.h"
 
 static struct proc_image image;
 
