@@ -92,7 +92,7 @@ static void append_string(struct buffer *buffer, size_t begin, struct record_ima
 {
 	size_t size = text ? strlen(text) : 0;
 
-	if (buffer->size - begin + size > RECORD_SIZE_MAX - 8) {
+	if (buffer->size - begin + size > RECORD_EXISTING_SIZE_MAX - 8) {
 		set_missing(image, string, RECORD_MISSING_TRUNCATED);
 		return;
 	}
@@ -109,7 +109,7 @@ static void append_vector(struct buffer *buffer, size_t begin, struct record_ima
 
 	for (size_t i = 0; i < count; i++) {
 		size_t size = strlen(vector[i]) + 1;
-		if (buffer->size - begin + size > RECORD_SIZE_MAX - 8) {
+		if (buffer->size - begin + size > RECORD_EXISTING_SIZE_MAX - 8) {
 			set_missing(image, string, RECORD_MISSING_TRUNCATED);
 			break;
 		}
@@ -128,7 +128,7 @@ static void append_wide(struct buffer *buffer, size_t begin, struct record_image
 
 	if (text)
 		utf16_append(buffer, text, strlen(text));
-	if (buffer->size - begin > RECORD_SIZE_MAX - 8) {
+	if (buffer->size - begin > RECORD_EXISTING_SIZE_MAX - 8) {
 		buffer->size = before;
 		set_missing(image, string, RECORD_MISSING_TRUNCATED);
 	}

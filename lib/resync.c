@@ -68,6 +68,42 @@ static int compare_starts(const void *left, const void *right)
 	return first->pid < second->pid ? -1 : first->pid > second->pid;
 }
 
+/*
+ * Clocks that are coarse give one start to a parent and its child, and the pid, which wraps, does
+ * not tell who came first: among those of one start, whose parent is still to come, waits.
+ */
+static void order_parents_first(struct record_view *views, size_t count)
+{
+	for (size_t done = 0; done < count; done++) {
+		size_t next = done;
+
+		/* Up the line of descent; a damaged one might be a circle. */
+		for (size_t steps = done; steps < count; steps++) {
+			size_t parent = done;
+			while (parent < count &&
+			       views[parent].body->process.pid != views[next].body->parent.pid)
+				parent++;
+			if (parent == count)
+				break;
+			next = parent;
+		}
+		struct record_view first = views[next];
+		memmove(&views[done + 1], &views[done], (next - done) * sizeof *views);
+		views[done] = first;
+	}
+}
+
+static void order(struct record_view *views, size_t count)
+{
+	qsort(views, count, sizeof *views, compare_starts);
+	for (size_t begin = 0, end = 0; begin < count; begin = end) {
+		while (end < count &&
+		       views[end].body->process.start_ns == views[begin].body->process.start_ns)
+			end++;
+		order_parents_first(views + begin, end - begin);
+	}
+}
+
 /* The snapshot's records in order of start; the caller frees. NULL: no memory, or none. */
 static struct record_view *decode(const struct resync *resync, size_t *count)
 {
@@ -86,7 +122,7 @@ static struct record_view *decode(const struct resync *resync, size_t *count)
 			++*count;
 		offset += (header.size + 7) & ~(size_t)7;
 	}
-	qsort(views, *count, sizeof *views, compare_starts);
+	order(views, *count);
 	return views;
 }
 

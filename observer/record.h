@@ -219,8 +219,10 @@ struct record_gap {
 
 #define RECORD_CHUNK_DATA 32768u /* most bytes of string in one chunk */
 
-/* What a reader accepts: the largest record with all its inline strings. */
-#define RECORD_SIZE_MAX 65536u
+/* What a reader accepts: the largest record with all its inline strings. One of RECORD_EXISTING,
+ * which has no chunks, may be larger: argv and env whole. */
+#define RECORD_SIZE_MAX		 65536u
+#define RECORD_EXISTING_SIZE_MAX (16u << 20)
 
 #define RECORD_SMALL_EXEC_SIZE                                                                     \
 	(sizeof(struct record_header) + sizeof(struct record_body) + sizeof(struct record_image))

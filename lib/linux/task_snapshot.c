@@ -21,7 +21,7 @@ struct snapshot {
 	void *param;
 	struct buffer argv;
 	struct buffer env;
-	_Alignas(8) char record[RECORD_SIZE_MAX]; /* the one that is being completed */
+	struct buffer record; /* the one that is being completed */
 };
 
 static void set_missing(struct record_image *image, enum record_string string,
@@ -61,29 +61,39 @@ static void read_proc(struct snapshot *snapshot, const struct record_identity *p
 	set_missing(image, RECORD_STRING_ENV, env);
 }
 
-/* The iterator's record with argv and env behind its other strings. */
-static void complete(struct snapshot *snapshot, const struct record_header *header)
+static struct record_image *image_of(void *record)
 {
-	struct record_header *completed = (struct record_header *)snapshot->record;
-	struct record_body *body = (struct record_body *)(completed + 1);
-	struct record_image *image = (struct record_image *)(body + 1);
+	return (struct record_image *)((struct record_body *)((struct record_header *)record + 1) +
+				       1);
+}
+
+/* The iterator's record with argv and env behind its other strings. */
+static void complete(struct snapshot *snapshot, struct record_header *header)
+{
+	const struct record_body *body = (struct record_body *)(header + 1);
+	struct buffer *record = &snapshot->record;
 
 	if (!(header->flags & RECORD_HAS_IMAGE) || header->size < RECORD_SMALL_EXEC_SIZE) {
 		snapshot->on_record(header, header->size, snapshot->param);
 		return;
 	}
-	memcpy(completed, header, header->size);
-	read_proc(snapshot, &body->process, image, sizeof snapshot->record - header->size);
-	if (snapshot->argv.size)
-		memcpy(snapshot->record + completed->size, snapshot->argv.data,
-		       snapshot->argv.size);
-	image->string_length[RECORD_STRING_ARGV] = (uint32_t)snapshot->argv.size;
-	completed->size += (uint32_t)snapshot->argv.size;
-	if (snapshot->env.size)
-		memcpy(snapshot->record + completed->size, snapshot->env.data, snapshot->env.size);
-	image->string_length[RECORD_STRING_ENV] = (uint32_t)snapshot->env.size;
-	completed->size += (uint32_t)snapshot->env.size;
-	snapshot->on_record(completed, completed->size, snapshot->param);
+	read_proc(snapshot, &body->process, image_of(header),
+		  RECORD_EXISTING_SIZE_MAX - header->size);
+	record->size = 0;
+	buffer_append(record, header, header->size);
+	buffer_append(record, snapshot->argv.data, snapshot->argv.size);
+	buffer_append(record, snapshot->env.data, snapshot->env.size);
+	if (record->failed) {
+		set_missing(image_of(header), RECORD_STRING_ARGV, RECORD_MISSING_NO_ROOM);
+		snapshot->on_record(header, header->size, snapshot->param);
+		record->failed = false;
+		return;
+	}
+	header = (struct record_header *)record->data;
+	header->size = (uint32_t)record->size;
+	image_of(header)->string_length[RECORD_STRING_ARGV] = (uint32_t)snapshot->argv.size;
+	image_of(header)->string_length[RECORD_STRING_ENV] = (uint32_t)snapshot->env.size;
+	snapshot->on_record(header, header->size, snapshot->param);
 }
 
 /* Tells the whole records among `size` bytes; returns how many bytes they are. */
@@ -99,7 +109,7 @@ static size_t tell_records(struct snapshot *snapshot, const char *data, size_t s
 		    header.size > sizeof aligned)
 			break;
 		memcpy(aligned, data + offset, header.size);
-		complete(snapshot, (const struct record_header *)aligned);
+		complete(snapshot, (struct record_header *)aligned);
 		offset += header.size;
 	}
 	return offset;
@@ -158,6 +168,7 @@ out_link:
 out:
 	buffer_free(&snapshot->argv);
 	buffer_free(&snapshot->env);
+	buffer_free(&snapshot->record);
 	free(snapshot);
 	return error;
 }

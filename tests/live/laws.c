@@ -13,7 +13,8 @@ struct life {
 	bool existing;
 	bool started;
 	bool exited;
-	bool named_as_parent; /* by the start of a child */
+	bool named_as_parent;  /* by the start of a child */
+	bool concluded_parent; /* by one that was concluded */
 	int64_t last_ns;
 };
 
@@ -129,6 +130,8 @@ static void check_process(struct laws *laws, const struct seen *seen)
 			       life->existing ? "existing" : "started");
 		if (life->named_as_parent && seen->kind == PROCOBSRV_START && !seen->synthetic)
 			breach(laws, seen, "comes after the start of a child of it");
+		if (life->concluded_parent)
+			breach(laws, seen, "comes after the concluded start of a child of it");
 		if (life->last_ns)
 			breach(laws, seen, "is not the first of its process");
 		life->existing = seen->kind == PROCOBSRV_EXISTING;
@@ -140,8 +143,12 @@ static void check_process(struct laws *laws, const struct seen *seen)
 	if (seen->kind != PROCOBSRV_EXISTING)
 		life->last_ns = seen->time_ns;
 	life->exited = seen->kind == PROCOBSRV_EXIT;
-	if (seen->kind == PROCOBSRV_START && seen->parent_id[0])
-		life_of(laws, seen->parent_id)->named_as_parent = true;
+	if (seen->kind == PROCOBSRV_START && seen->parent_id[0]) {
+		struct life *parent = life_of(laws, seen->parent_id);
+
+		parent->named_as_parent = true;
+		parent->concluded_parent |= seen->synthetic;
+	}
 	if (seen->parent_id[0] && seen->ppid != seen->parent_pid)
 		breach(laws, seen, "ppid %u, but parent %u", seen->ppid, seen->parent_pid);
 	if (seen->creator_id[0] && !strcmp(seen->creator_id, seen->parent_id))

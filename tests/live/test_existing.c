@@ -203,6 +203,35 @@ static void residents(void)
 	observe_free(&observation);
 }
 
+/* Far more arguments than an observer could hand over at once. */
+#define LONG_ARGUMENTS 8
+#define LONG_SIZE      130000
+
+static void long_resident(void)
+{
+	static char long_argument[LONG_SIZE + 1];
+	const char *argv[3 + LONG_ARGUMENTS + 1] = {"resident", "stay", "9"};
+	struct observation observation = {0};
+	const struct procobsrv_event *event = NULL;
+	struct workload workload;
+
+	memset(long_argument, 'x', LONG_SIZE);
+	for (int i = 0; i < LONG_ARGUMENTS; i++)
+		argv[3 + i] = long_argument;
+	workload_start(&workload, NULL, argv);
+	workload_wait_stage(&workload, 1);
+	start_with_existing(&observation, 0);
+	workload_permit(&workload, 1);
+	workload_wait(&workload);
+	observe_stop(&observation);
+	EXPECT_EQUAL("times that it was told",
+		     existing_of(&observation, (uint32_t)workload.pid, &event), 1);
+	expect_resident(event, argv);
+	EXPECT_EQUAL("argc", event->process->argc, 3 + LONG_ARGUMENTS);
+	workload_free(&workload);
+	observe_free(&observation);
+}
+
 /* Counts of what was told of one pid with a start between two times. */
 struct told {
 	size_t existing;
@@ -304,6 +333,7 @@ static void storm_at_the_start(void)
 
 const struct live_test existing_tests[] = {
     {"every_process", every_process, 0},
+    {"long_resident", long_resident, 0},
     {"residents", residents, 0},
     {"storm_at_the_start", storm_at_the_start, 120},
     {NULL, NULL, 0},

@@ -432,6 +432,40 @@ static void resync_tells_the_differences(void **state)
 	assert_int_equal(fixture->events[before + 5]->process->pid, 15);
 }
 
+/* The clock has ticks, and pids have wrapped. */
+static void parents_come_first(void **state)
+{
+	static const uint32_t expected[] = {40, 30, 31, 9, 20};
+	struct fixture *fixture = *state;
+	struct test_record running[5];
+	struct resync resync;
+
+	record_build_existing(&running[0], 9, 100, 31, 1, 0);
+	record_build_existing(&running[1], 30, 100, 40, 1, 0);
+	record_build_existing(&running[2], 31, 100, 30, 1, 0);
+	record_build_existing(&running[3], 40, 100, 1, 1, 0);
+	record_build_existing(&running[4], 20, 200, 9, 1, 0);
+	snapshot(&resync, running, 5);
+	resync_conclude(&resync, &fixture->dispatch);
+	assert_int_equal(fixture->count, 5);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(fixture->events[i]->process->pid, expected[i]);
+}
+
+/* Damage could make two processes each other's parent. */
+static void a_circle_of_parents_ends(void **state)
+{
+	struct fixture *fixture = *state;
+	struct test_record running[2];
+	struct resync resync;
+
+	record_build_existing(&running[0], 30, 100, 31, 1, 0);
+	record_build_existing(&running[1], 31, 100, 30, 1, 0);
+	snapshot(&resync, running, 2);
+	resync_conclude(&resync, &fixture->dispatch);
+	assert_int_equal(fixture->count, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -453,6 +487,8 @@ int main(void)
 	    TEST(root_is_told_once_it_has_called_exec),
 	    TEST(damaged_record_is_told_as_lost),
 	    TEST(resync_tells_the_differences),
+	    TEST(parents_come_first),
+	    TEST(a_circle_of_parents_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
