@@ -84,21 +84,21 @@ static enum outcome run_one(const struct CMUnitTest *test, void *state)
 int harness_run(const struct CMUnitTest *tests, size_t count, int (*set_up)(void **state),
 		int (*tear_down)(void **state))
 {
-	static const char *const words[] = {"passed", "FAILED", "skipped"};
 	void *state = NULL;
 	size_t failed = 0;
 
 	if (set_up && set_up(&state))
 		harness_fail(__FILE__, __LINE__, "the tests could not be set up");
+	printf("1..%zu\n", count);
 	for (size_t i = 0; i < count; i++) {
 		enum outcome outcome = run_one(&tests[i], state);
 
-		fprintf(stderr, "%-8s %s\n", words[outcome], tests[i].name);
-		fflush(stderr);
+		printf("%s %zu - %s%s\n", outcome == FAILED ? "not ok" : "ok", i + 1, tests[i].name,
+		       outcome == SKIPPED ? " # SKIP" : "");
+		fflush(stdout);
 		failed += outcome == FAILED;
 	}
 	if (tear_down && tear_down(&state))
-		failed++;
-	fprintf(stderr, "%zu tests, %zu failed\n", count, failed);
+		harness_fail(__FILE__, __LINE__, "the tests left something");
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -26,7 +26,7 @@ struct CMUnitTest {
 		.name = #function, .run = (function), .set_up = (setup), .tear_down = (teardown)   \
 	}
 
-/* Runs the tests in order and says how each ended: what main() returns. */
+/* Runs the tests in order and tells how each ended, as TAP: what main() returns. */
 #define cmocka_run_group_tests(tests, set_up, tear_down)                                           \
 	harness_run((tests), sizeof(tests) / sizeof((tests)[0]), (set_up), (tear_down))
 
