@@ -16,6 +16,9 @@
 #define INSTALLED_NAME L"ProcObsrv process observer"
 #define WATCHED_NAME   L"ProcObsrv process observer (for as long as it watches)"
 
+/* Drivers of one group share a host process under Wine, where the tests have one beside ours. */
+#define SERVICE_GROUP L"ProcObsrv"
+
 #define PENDING_WAIT_MS 10000
 #define PENDING_STEP_MS 20
 
@@ -161,7 +164,7 @@ static int create(struct service *service, const wchar_t *image, const wchar_t *
 			   SERVICE_QUERY_CONFIG | SERVICE_CHANGE_CONFIG | SERVICE_QUERY_STATUS |
 			       SERVICE_START | SERVICE_STOP | DELETE,
 			   SERVICE_KERNEL_DRIVER, SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, image,
-			   NULL, NULL, NULL, NULL, NULL);
+			   SERVICE_GROUP, NULL, NULL, NULL, NULL);
 	return service->handle ? 0 : service_error(GetLastError(), "cannot register the driver");
 }
 
