@@ -44,8 +44,8 @@ static void check_version(struct check_list *list)
 		 version.dwMinorVersion, version.dwBuildNumber, machine_name(machine_of_kernel()));
 	check = check_add(list, "Windows", CHECK_NEUTRAL, text);
 	if (!tells_command_lines(&version))
-		check_note(check, "its kernel tells a driver no command lines: they are read from "
-				  "the processes themselves, as long as they live");
+		check_note(check, "its kernel tells a driver no command lines: those of processes "
+				  "that start are missing");
 }
 
 static void check_wine(struct check_list *list)
