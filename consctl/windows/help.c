@@ -4,7 +4,7 @@
 
 const char platform_backend_argument[] = "auto|driver|job|snapshot";
 
-const char platform_manual[] = "README.md, docs/windows.md";
+const char platform_manual[] = "README.txt";
 
 const char platform_kinds_help[] =
     "which events: existing, start, exit, lost, with commas between them\n"
@@ -34,6 +34,5 @@ const char platform_run_help[] =
 
 const char platform_install_help[] =
     "Copies the driver to the system's folder of drivers, registers and loads it: it goes on\n"
-    "observing while nobody reads, until uninstall. \"consctl watch --resume\" reads it from "
-    "where\n"
-    "its last reader stopped.\n";
+    "observing while nobody reads, until uninstall or the next start of Windows. \"consctl watch\n"
+    "--resume\" reads it from where its last reader stopped.\n";
