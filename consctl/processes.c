@@ -48,6 +48,8 @@ int processes_collect(const struct settings *settings, struct processes *process
 	int error;
 
 	*processes = (struct processes){0};
+	if (!settings_suit(settings, 0))
+		return STATUS_USAGE;
 	settings_observe(settings, &options);
 	options.handler.on_event = ignore_event;
 	options.match = NULL; /* applied to what the table holds, which no filter touches */

@@ -117,6 +117,8 @@ int reporter_open(struct reporter *reporter, const struct settings *settings, ui
 	int error;
 
 	*reporter = (struct reporter){.format = settings->format, .count = settings->count};
+	if (!settings_suit(settings, root_pid))
+		return STATUS_USAGE;
 	if (!can_spill(settings->spill_directory))
 		return STATUS_FAILED;
 	settings_observe(settings, &options);
@@ -139,6 +141,7 @@ int reporter_open(struct reporter *reporter, const struct settings *settings, ui
 		reporter->output.param = reporter;
 		reporter->output.on_written = acknowledge;
 	}
+	reporter->text.user_name = platform_user_name;
 	reporter->text.color = wants_color(settings, reporter->output.terminal);
 	if (reporter->output.terminal)
 		reporter->text.columns = os_terminal_columns(stdout);

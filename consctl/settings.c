@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "consctl.h"
 #include "platform.h"
+#include "source.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A page: what is less holds no event with its arguments. */
+#define BUFFER_SIZE_LEAST 4096
 
 /* The suffixes double as the exponent of 1024 by their place. */
 static const char size_suffixes[] = "KMG";
@@ -167,7 +171,13 @@ static bool take_max_args(struct settings *settings, const char *value)
 
 static bool take_buffer_size(struct settings *settings, const char *value)
 {
-	return take_size("buffer-size", value, &settings->buffer_size);
+	if (!take_size("buffer-size", value, &settings->buffer_size))
+		return false;
+	if (settings->buffer_size >= BUFFER_SIZE_LEAST)
+		return true;
+	complain("--buffer-size %s: must be at least %dK, and is rounded up to a power of two",
+		 value, BUFFER_SIZE_LEAST / 1024);
+	return false;
 }
 
 static bool take_queue_size(struct settings *settings, const char *value)
@@ -386,6 +396,20 @@ static uint32_t wanted_kinds(const struct settings *settings)
 	if (settings->kinds || !settings->summary)
 		return settings->kinds;
 	return PROCOBSRV_KINDS_DEFAULT | PROCOBSRV_KIND_BIT(PROCOBSRV_EXEC_FAILED);
+}
+
+bool settings_suit(const struct settings *settings, uint32_t root_pid)
+{
+	for (size_t i = 0; settings->backend && !root_pid && source_backends[i]; i++) {
+		if (strcmp(source_backends[i]->name, settings->backend) != 0 ||
+		    !source_backends[i]->tree_only)
+			continue;
+		complain("--backend %s follows one command and what it starts, not the machine: "
+			 "consctl run --backend %s -- COMMAND",
+			 settings->backend, settings->backend);
+		return false;
+	}
+	return true;
 }
 
 void settings_observe(const struct settings *settings, struct procobsrv_options *options)

@@ -91,6 +91,10 @@ void settings_free(struct settings *settings);
 /* Makes options for procobsrv_open() of what was set; they borrow from settings. */
 void settings_observe(const struct settings *settings, struct procobsrv_options *options);
 
+/* Whether the backend that is asked for can observe the tree of root_pid (0: the machine). False:
+ * complained already. */
+bool settings_suit(const struct settings *settings, uint32_t root_pid);
+
 struct verb;
 
 enum arguments_result {

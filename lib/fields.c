@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fields.h"
 
+#include "nearest.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -341,47 +343,34 @@ const char *const *field_names(void)
 	return name_pointers;
 }
 
-/* Edits that turn one word into the other (Levenshtein); both shorter than NAME_SIZE. */
-static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length)
+/* What both begin with, up to a dot, is no likeness: process.zzzz is not nearly process.name. */
+static size_t common_part(const char *name, size_t length, const char *candidate)
 {
-	size_t row[NAME_SIZE + 1];
+	size_t part = 0;
 
-	for (size_t at = 0; at <= b_length; at++)
-		row[at] = at;
-	for (size_t i = 1; i <= a_length; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b_length; j++) {
-			size_t change = diagonal + (a[i - 1] != b[j - 1]);
-			size_t insert = row[j - 1] + 1;
-
-			diagonal = row[j];
-			row[j] = row[j] + 1 < insert ? row[j] + 1 : insert;
-			if (change < row[j])
-				row[j] = change;
-		}
-	}
-	return row[b_length];
+	for (size_t at = 0; at < length && name[at] == candidate[at]; at++)
+		if (name[at] == '.')
+			part = at + 1;
+	return part;
 }
 
 const char *field_nearest(const char *name, size_t length)
 {
 	const char *best = NULL;
-	size_t best_distance = length / 3 + 2; /* farther off is no help */
+	size_t best_edits = SIZE_MAX;
 
-	if (length >= NAME_SIZE)
-		return NULL;
 	for (const char *const *at = field_names(); *at != NULL; at++) {
 		const char *candidates[] = {*at, strrchr(*at, '.')};
 
 		for (size_t i = 0; i < LENGTH(candidates) && candidates[i] != NULL; i++) {
 			const char *candidate = candidates[i] + (candidates[i][0] == '.');
-			size_t edits = distance(name, length, candidate, strlen(candidate));
+			size_t part = common_part(name, length, candidate);
+			size_t edits = nearest_edits(name + part, length - part, candidate + part,
+						     strlen(candidate + part));
 
-			if (edits < best_distance) {
+			if (edits < best_edits) {
 				best = *at;
-				best_distance = edits;
+				best_edits = edits;
 			}
 		}
 	}

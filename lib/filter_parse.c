@@ -249,7 +249,9 @@ static void parse(struct filter_parser *parser)
 
 	filter_skip_spaces(parser);
 	if (parser->at >= parser->size) {
-		filter_fail(parser, 0, "the expression is empty");
+		/* There is no place to show. */
+		parser->error =
+		    error_set(PROCOBSRV_ERROR_EXPRESSION, "the match expression is empty");
 		return;
 	}
 	outcome = parse_expression(parser);

@@ -36,6 +36,8 @@ void format_json_process(struct buffer *buffer, const struct procobsrv_process *
 struct format_text_options {
 	unsigned columns; /* cut lines to this width; 0: do not cut */
 	bool color;
+	/* Writes whose process it is, for people; NULL: the number is shown. */
+	void (*user_name)(const struct procobsrv_process *process, char *text, size_t size);
 };
 
 /* Text for people: aligned columns; whatever a process can choose is escaped. */

@@ -19,6 +19,7 @@
 #define PID_WIDTH      7 /* pid_max is 4194304 at most */
 #define PPID_WIDTH     8
 #define USER_WIDTH     7
+#define USER_NAME_SIZE 64
 #define COLUMN_DETAILS 46
 
 struct kind_style {
@@ -89,10 +90,18 @@ static void append_local_time(struct text_line *line, int64_t wall_ns)
 	text_line_append(line, text);
 }
 
+/* What is too wide for its column still keeps its distance. */
+static void append_spaces(struct text_line *line, size_t length, size_t width)
+{
+	char spaces[] = "            ";
+
+	spaces[length < width ? width - length : 1] = 0;
+	text_line_append(line, spaces);
+}
+
 static void append_right(struct text_line *line, bool known, uint32_t value, size_t width)
 {
 	char text[TEXT_NUMBER_SIZE + 1] = "-";
-	char spaces[] = "            ";
 	size_t length = 1;
 
 	if (known) {
@@ -101,10 +110,36 @@ static void append_right(struct text_line *line, bool known, uint32_t value, siz
 		*end = 0;
 		length = (size_t)(end - text);
 	}
-	/* A number too wide for its column still keeps its distance. */
-	spaces[length < width ? width - length : 1] = 0;
-	text_line_append(line, spaces);
+	append_spaces(line, length, width);
 	text_line_append(line, text);
+}
+
+/* A name that is too wide ends with a plus, as ps has it. */
+static void append_user(struct text_line *line, const struct procobsrv_process *process,
+			const struct format_text_options *options)
+{
+	const size_t most = USER_WIDTH - 1;
+	bool known = process->present & PROCOBSRV_HAS_CREDENTIALS || process->sid != NULL;
+	char name[USER_NAME_SIZE];
+	size_t size = 0;
+
+	if (options->user_name == NULL || !known) {
+		append_right(line, (process->present & PROCOBSRV_HAS_CREDENTIALS) != 0,
+			     process->uid, USER_WIDTH);
+		return;
+	}
+	options->user_name(process, name, sizeof name);
+	if (format_text_width(name, strlen(name)) > most) {
+		for (size_t next = 0; format_text_width(name, next) < most;) {
+			uint32_t character;
+
+			size = next;
+			next += utf8_decode(name + next, strlen(name + next), &character);
+		}
+		memcpy(name + size, "+", 2);
+	}
+	append_spaces(line, format_text_width(name, strlen(name)), USER_WIDTH);
+	text_line_append_escaped(line, name);
 }
 
 struct unit {
@@ -364,18 +399,19 @@ static void append_lost(struct text_line *line, const struct procobsrv_lost *los
 	}
 }
 
-static void append_columns(struct text_line *line, const struct procobsrv_process *process)
+static void append_columns(struct text_line *line, const struct procobsrv_process *process,
+			   const struct format_text_options *options)
 {
 	append_right(line, true, process->pid, PID_WIDTH);
 	append_right(line, (process->present & PROCOBSRV_HAS_PPID) != 0, process->ppid, PPID_WIDTH);
-	append_right(line, (process->present & PROCOBSRV_HAS_CREDENTIALS) != 0, process->uid,
-		     USER_WIDTH);
+	append_user(line, process, options);
 	text_line_pad(line, COLUMN_DETAILS);
 }
 
-static void append_details(struct text_line *line, const struct procobsrv_event *event)
+static void append_details(struct text_line *line, const struct procobsrv_event *event,
+			   const struct format_text_options *options)
 {
-	append_columns(line, event->process);
+	append_columns(line, event->process, options);
 	if (event->flags & PROCOBSRV_EVENT_SYNTHETIC)
 		text_line_append(line, "[synthetic] ");
 	switch (event->kind) {
@@ -426,7 +462,7 @@ void format_text_event(struct buffer *buffer, const struct procobsrv_event *even
 		text_line_end_style(&line);
 		text_line_pad(&line, COLUMN_PID_END - PID_WIDTH);
 		if (event->process != NULL)
-			append_details(&line, event);
+			append_details(&line, event, options);
 	}
 	buffer_append_character(buffer, '\n');
 }

@@ -25,13 +25,20 @@ static bool suits(const struct source_operations *operations, const struct monit
 	return options->source.root_pid || !operations->tree_only;
 }
 
-/* Notes what this backend misses, and why a better one was not taken. */
+/* Notes what this backend misses, why a better one was not taken, and what cannot wait on disk. */
 static void note_limits(struct procobsrv *monitor, const char *refusals)
 {
 	const char *limits = monitor->operations->limits(monitor->source);
 
-	snprintf(monitor->limits, sizeof monitor->limits, "%s%s%s", limits ? limits : "",
-		 limits && *refusals ? "; " : "", refusals);
+	const char *const parts[] = {limits ? limits : "", refusals, monitor->spill_refusal};
+
+	monitor->limits[0] = 0;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		size_t used = strlen(monitor->limits);
+		if (*parts[i])
+			snprintf(monitor->limits + used, sizeof monitor->limits - used, "%s%s",
+				 used ? "; " : "", parts[i]);
+	}
 }
 
 static int open_backend(struct procobsrv *monitor, const struct source_operations *operations)
@@ -83,7 +90,7 @@ static int open_source(struct procobsrv *monitor)
 	if (!suits(operations, &monitor->options))
 		return error_set(PROCOBSRV_ERROR_ARGUMENT,
 				 "backend \"%s\" follows the tree of one process: set "
-				 "options.root_pid (consctl run does)",
+				 "options.root_pid",
 				 operations->name);
 	int error = open_backend(monitor, operations);
 	if (!error)

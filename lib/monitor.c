@@ -174,6 +174,22 @@ static const char *spill_directory(const struct procobsrv *monitor)
 	return resident_spill_directory();
 }
 
+/* Told at the start, not by losses when the queue is full. */
+static void try_spill(struct procobsrv *monitor, const struct queue_options *options)
+{
+	struct os_file *file;
+
+	monitor->spill_refusal[0] = 0;
+	if (!options->spill)
+		return;
+	if (!os_file_create_private(options->spill_directory, "procobsrv-try-", &file))
+		os_file_close(file, true);
+	else
+		snprintf(monitor->spill_refusal, sizeof monitor->spill_refusal,
+			 "what does not fit into the queue's memory will be lost: %s",
+			 procobsrv_explain());
+}
+
 static int prepare_run(struct procobsrv *monitor)
 {
 	const struct queue_options queue_options = {
@@ -195,6 +211,7 @@ static int prepare_run(struct procobsrv *monitor)
 		monitor->queue = NULL;
 		return error;
 	}
+	try_spill(monitor, &queue_options);
 	monitor->resync = (struct resync){0};
 	monitor->discard = false;
 	monitor->stop_called = false;

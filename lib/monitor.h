@@ -68,6 +68,7 @@ struct procobsrv {
 	int open_error;
 	char open_explanation[ERROR_TEXT_SIZE];
 	char limits[ERROR_TEXT_SIZE];
+	char spill_refusal[256]; /* why nothing can be put on disk; empty: it can */
 
 	const struct source_operations *operations;
 	struct source *source;			  /* NULL: not open */

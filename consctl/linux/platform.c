@@ -190,28 +190,38 @@ bool platform_process_is(const struct procobsrv_process *process, uint32_t pid)
 	return pid && platform_local_pid(process) == pid;
 }
 
-void platform_user_name(const struct procobsrv_process *process, char *text, size_t size)
+/* Names that were asked for, since asking may read files or call a directory service. One thread.
+ */
+#define NAMES_KEPT 64
+
+static const char *name_of_user(uint32_t uid)
 {
-	static uint32_t last_uid;
-	static char last_name[64];
+	static struct {
+		uint32_t uid;
+		char name[64];
+	} names[NAMES_KEPT];
 	struct passwd entry;
 	struct passwd *found = NULL;
 	char buffer[4096];
+	char *name = names[uid % NAMES_KEPT].name;
 
-	if (!(process->present & PROCOBSRV_HAS_CREDENTIALS)) {
+	if (*name && names[uid % NAMES_KEPT].uid == uid)
+		return name;
+	names[uid % NAMES_KEPT].uid = uid;
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) || !found || !*entry.pw_name ||
+	    strlen(entry.pw_name) >= sizeof(names->name))
+		snprintf(name, sizeof(names->name), "%u", uid);
+	else
+		snprintf(name, sizeof(names->name), "%s", entry.pw_name);
+	return name;
+}
+
+void platform_user_name(const struct procobsrv_process *process, char *text, size_t size)
+{
+	if (process->present & PROCOBSRV_HAS_CREDENTIALS)
+		snprintf(text, size, "%s", name_of_user(process->euid));
+	else
 		snprintf(text, size, "?");
-		return;
-	}
-	/* Neighbours in a list mostly belong to the same user. */
-	if (!last_name[0] || last_uid != process->euid) {
-		if (getpwuid_r(process->euid, &entry, buffer, sizeof(buffer), &found) || !found ||
-		    strlen(entry.pw_name) >= sizeof(last_name))
-			snprintf(last_name, sizeof(last_name), "%u", process->euid);
-		else
-			snprintf(last_name, sizeof(last_name), "%s", entry.pw_name);
-		last_uid = process->euid;
-	}
-	snprintf(text, size, "%s", last_name);
 }
 
 void platform_short_time(int64_t time_ns, char *text, size_t size)

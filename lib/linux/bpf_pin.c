@@ -96,6 +96,16 @@ int bpf_observer_pin(const struct bpf_observer *observer, const char *directory)
 	return error;
 }
 
+/* After a system call that failed. */
+static int not_opened(const char *path)
+{
+	if (errno == EACCES || errno == EPERM)
+		return error_set(PROCOBSRV_ERROR_PERMISSION,
+				 "cannot look at the resident observer (%s: %s): run as root", path,
+				 strerror(errno));
+	return error_set_errno(errno, "cannot open the resident observer's %s", path);
+}
+
 static int open_pin(const char *directory, const char *name, bool optional, int *descriptor)
 {
 	char path[PATH_MAX];
@@ -111,7 +121,7 @@ static int open_pin(const char *directory, const char *name, bool optional, int 
 				 "%s is missing: the resident observer is damaged; remove it with "
 				 "\"consctl uninstall\" and install it again",
 				 path);
-	return error_set_errno(errno, "cannot open the resident observer's %s", path);
+	return not_opened(path);
 }
 
 static int check_layout(const struct observer_state *state)
@@ -176,6 +186,8 @@ int bpf_observer_open_pinned(const char *directory, struct bpf_observer *observe
 	int error;
 
 	bpf_observer_clear(observer);
+	if (access(directory, F_OK) && errno != ENOENT && errno != ENOTDIR)
+		return not_opened(directory);
 	if (access(directory, F_OK))
 		return error_set(PROCOBSRV_ERROR_NOT_FOUND,
 				 "no resident observer is installed on this machine: install one "

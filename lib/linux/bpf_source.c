@@ -41,17 +41,28 @@ struct source {
 	struct source_record records[BATCH];
 };
 
-static void describe_limits(struct source *source)
+static void add_limit(struct source *source, const char *text)
 {
-	struct stat namespace;
-	bool elsewhere =
-	    !stat("/proc/self/ns/pid", &namespace) && namespace.st_ino != FIRST_PID_NAMESPACE;
+	size_t used = strlen(source->limits);
 
-	snprintf(source->limits, sizeof source->limits, "%s%s%s", source->observer.limits,
-		 elsewhere && source->observer.limits[0] ? "; " : "",
-		 elsewhere ? "processes outside of this pid namespace that ran before are known "
-			     "only from their next event on"
-			   : "");
+	if (*text)
+		snprintf(source->limits + used, sizeof source->limits - used, "%s%s",
+			 used ? "; " : "", text);
+}
+
+static void describe_limits(struct source *source, const struct source_options *options)
+{
+	uint32_t lacking = options->record_kinds & ~source->observer.state->record_kinds;
+	struct stat namespace;
+
+	add_limit(source, source->observer.limits);
+	if (lacking & 1u << RECORD_EXEC_FAILED)
+		add_limit(source, "the resident observer was installed without exec_failed: none "
+				  "are told (\"consctl install --replace --kinds "
+				  "start,exec,exec_failed,exit\" adds them)");
+	if (!stat("/proc/self/ns/pid", &namespace) && namespace.st_ino != FIRST_PID_NAMESPACE)
+		add_limit(source, "processes outside of this pid namespace that ran before are "
+				  "known only from their next event on");
 }
 
 static int open_observer(const struct source_options *options, struct source *source)
@@ -94,7 +105,7 @@ static int bpf_open(const struct source_options *options, struct source **opened
 	    .capture_env = options->capture_env,
 	};
 	pthread_mutex_init(&source->snapshot_lock, NULL);
-	describe_limits(source);
+	describe_limits(source, options);
 	*opened = source;
 	return 0;
 

@@ -50,6 +50,9 @@ static int make_directory(const char *path)
 {
 	if (!mkdir(path, 0700) || errno == EEXIST)
 		return 0;
+	if (errno == EACCES || errno == EPERM)
+		return error_set(PROCOBSRV_ERROR_PERMISSION, "cannot make %s: %s: run as root",
+				 path, strerror(errno));
 	return error_set_errno(errno, "cannot make %s", path);
 }
 
@@ -182,7 +185,8 @@ int resident_uninstall(void)
 	if (access(PIN_DIRECTORY, F_OK)) {
 		int error = errno;
 		if (error != ENOENT)
-			return error_set_errno(error, "cannot look at " PIN_DIRECTORY);
+			return error_set_errno(error,
+					       "cannot look at " PIN_DIRECTORY " (run as root)");
 		return error_set(PROCOBSRV_ERROR_NOT_FOUND,
 				 "no resident observer is installed on this machine");
 	}

@@ -31,6 +31,20 @@ check '--duration: status 0' ended_with 0
 check '--duration: the last line' err "$summary"
 check '--duration: no escape sequences where no terminal is' sh -c "! grep -q '$(printf '\033')' '$work/out'"
 
+start watch --match 'kind == "exec" && process.name == "env"' --count 1
+noise
+finish
+check 'text: users are named' out "^[0-9:.]+ exec +[0-9]+ +[0-9]+ +$(id -un | cut -c 1-5)"
+
+TMPDIR=/nowhere
+export TMPDIR
+try "$consctl" watch --duration 0.1
+check 'a TMPDIR that cannot be used: told at the start' err 'watching \(.*lost: cannot .*/nowhere'
+check 'a TMPDIR that cannot be used: watches' ended_with 0
+unset TMPDIR
+try "$consctl" watch --duration 0.1
+check 'a TMPDIR that can be used: nothing is told of it' sh -c "! grep -q 'will be lost' '$work/err'"
+
 umask 000
 start watch -j --output "$work/new"
 env true

@@ -16,6 +16,9 @@ wrong() {
 }
 
 wrong 2 "needs a verb"
+wrong 2 "no verb 'rat'; see 'consctl --help'" rat
+wrong 2 "no verb 'stop'; see 'consctl --help'" stop
+wrong 2 "did you mean 'install'" instal
 wrong 2 "'wacth'; did you mean 'watch'" wacth
 wrong 2 "'zzz'; see 'consctl --help'" zzz
 wrong 2 "did you mean '--version'" --verison
@@ -36,11 +39,17 @@ wrong 2 "unknown 'bfp', did you mean 'bpf'" watch --backend bfp
 wrong 2 "number of bytes" watch --buffer-size 1T
 wrong 2 "number of bytes" watch --buffer-size -1
 wrong 2 "number of bytes" watch --buffer-size 99999999999G
+wrong 2 "at least 4K" watch --buffer-size 1
+wrong 125 "at least 4K" run --buffer-size 4095 true
 wrong 2 "number of bytes" watch --max-args 0
 wrong 2 "number from 1" watch --count 0
 wrong 2 "number from 1" watch --count 18446744073709551616
 wrong 2 "seconds" watch --duration 0
 wrong 2 "seconds" watch --duration 1s
+wrong 2 "consctl run --backend ptrace -- COMMAND" watch --backend ptrace
+wrong 2 "consctl run --backend ptrace -- COMMAND" list --backend ptrace
+wrong 2 "the match expression is empty" watch --match ''
+wrong 2 "the match expression is empty" tree --match ' '
 wrong 2 "names of variables" watch --env PATH,,HOME
 wrong 2 "names of variables" watch --env PATH=x
 wrong 2 "number from 1 to 10000" demo -n 10001

@@ -213,6 +213,20 @@ static void nobody_demonstrates(void)
 	       "demo is not complete: %s", text_of(output));
 }
 
+/* Whoever may not look is told so, not that there is nothing. */
+static void nobody_asks(void)
+{
+	const char *consctl = public_copy("consctl");
+	const char *output = live_path("output"), *errors = live_path("errors");
+	int status;
+
+	resident_begin(NULL);
+	status = run_as_nobody((const char *const[]){consctl, "status", NULL}, output, errors);
+	EXPECT(status == 1 && strstr(text_of(errors), "run as root"), "status ended with %d: %s",
+	       status, text_of(errors));
+	resident_finish();
+}
+
 static void nobody_watches(void)
 {
 	const char *consctl = public_copy("consctl");
@@ -226,7 +240,11 @@ static void nobody_watches(void)
 }
 
 const struct live_test backends_tests[] = {
-    {"connector", connector, 300},	   {"sample", sample, 0},
-    {"nobody_runs", nobody_runs, 300},	   {"nobody_demonstrates", nobody_demonstrates, 0},
-    {"nobody_watches", nobody_watches, 0}, {NULL, NULL, 0},
+    {"connector", connector, 300},
+    {"sample", sample, 0},
+    {"nobody_runs", nobody_runs, 300},
+    {"nobody_demonstrates", nobody_demonstrates, 0},
+    {"nobody_watches", nobody_watches, 0},
+    {"nobody_asks", nobody_asks, 60},
+    {NULL, NULL, 0},
 };

@@ -223,10 +223,27 @@ static void slow_reader(void)
 	resident_finish();
 }
 
+/* What the observer does not tell is not waited for in silence. */
+static void kinds_not_installed(void)
+{
+	const char *const argv[] = {"consctl", "watch", "--resume", "--kinds", "exec_failed", NULL};
+	struct console reader;
+
+	resident_begin(NULL);
+	console_start(&reader, "reader", argv);
+	console_wait_watching(&reader);
+	EXPECT(strstr(console_errors(&reader), "installed without exec_failed"),
+	       "the reader says: %s", console_errors(&reader));
+	EXPECT(console_end(&reader, SIGTERM) == 0, "the reader did not end well: %s",
+	       console_errors(&reader));
+	resident_finish();
+}
+
 const struct live_test resident_tests[] = {
     {"killed_readers", killed_readers, 600},
     {"killed_long_arguments", killed_long_arguments, 600},
     {"stopped_reader", stopped_reader, 300},
     {"slow_reader", slow_reader, 300},
+    {"kinds_not_installed", kinds_not_installed, 60},
     {NULL, NULL, 0},
 };

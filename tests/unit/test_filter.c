@@ -258,11 +258,41 @@ static void expect_error(const char *expression, unsigned column, const char *wh
 		assert_true((unsigned char)*at >= 0x20 || *at == '\n');
 }
 
+/* In one line: there is nothing to show. */
+static void expect_empty(const char *expression)
+{
+	struct filter *filter = NULL;
+
+	assert_int_equal(filter_compile(expression, &filter), PROCOBSRV_ERROR_EXPRESSION);
+	assert_null(filter);
+	assert_string_equal(procobsrv_explain(), "the match expression is empty");
+}
+
+static void expect_no_guess(const char *expression)
+{
+	struct filter *filter = NULL;
+
+	assert_int_equal(filter_compile(expression, &filter), PROCOBSRV_ERROR_EXPRESSION);
+	assert_null(strstr(procobsrv_explain(), "did you mean"));
+}
+
+static void guesses_only_what_is_near(void **state)
+{
+	(void)state;
+	expect_error("process.nmae == x", 1, "did you mean process.name?");
+	expect_error("process.argvs == x", 1, "did you mean process.argv?");
+	expect_error("kidn == x", 1, "did you mean kind?");
+	expect_no_guess("process.zzzz == x");
+	expect_no_guess("process.qq == x");
+	expect_no_guess("x == 1");
+	expect_no_guess("foo == 1");
+}
+
 static void explains_errors(void **state)
 {
 	(void)state;
-	expect_error("", 1, "empty");
-	expect_error("   ", 1, "empty");
+	expect_empty("");
+	expect_empty("   ");
 	expect_error("proces.name == x", 1, "did you mean process.name?");
 	expect_error("pid == 1 && nmae == x", 13, "did you mean");
 	expect_error("qqqqqqqqqqqq == x", 1, "no field is named qqqqqqqqqqqq");
@@ -387,6 +417,7 @@ int main(void)
 	    cmocka_unit_test(reads_strings),
 	    cmocka_unit_test(tells_kinds),
 	    cmocka_unit_test(explains_errors),
+	    cmocka_unit_test(guesses_only_what_is_near),
 	    cmocka_unit_test(points_into_long_expressions),
 	    cmocka_unit_test(bears_excess),
 	    cmocka_unit_test(lists_fields),

@@ -114,6 +114,33 @@ static size_t width(const char *text)
 	return format_text_width(text, strlen(text));
 }
 
+static void tell_long(const struct procobsrv_process *process, char *text, size_t size)
+{
+	snprintf(text, size, process->uid == 1000 ? "verylongname" : "?");
+}
+
+static void tell_wide(const struct procobsrv_process *process, char *text, size_t size)
+{
+	(void)process;
+	snprintf(text, size, "\xe6\x97\xa5\xe6\x9c\xac");
+}
+
+static void users_have_names(void **state)
+{
+	struct format_text_options options = {.user_name = tell_long};
+	struct buffer buffer = BUFFER_EMPTY;
+
+	(void)state;
+	format_text_event(&buffer, &sample_exec, &options);
+	expect(&buffer,
+	       "06:13:20.123 exec         812     811 veryl+  cc1 -E a.c -o 'two words'\n");
+	options.user_name = tell_wide;
+	buffer = BUFFER_EMPTY;
+	format_text_event(&buffer, &sample_exec, &options);
+	expect(&buffer, "06:13:20.123 exec         812     811   \xe6\x97\xa5\xe6\x9c\xac  "
+			"cc1 -E a.c -o 'two words'\n");
+}
+
 static void measures_width(void **state)
 {
 	(void)state;
@@ -262,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(measures_width),	cmocka_unit_test(cuts),
 	    cmocka_unit_test(colors),		cmocka_unit_test(aligns_header),
 	    cmocka_unit_test(tells_durations),	cmocka_unit_test(tells_local_time),
+	    cmocka_unit_test(users_have_names),
 	};
 
 	ground_set_zone("UTC0");
