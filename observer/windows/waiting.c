@@ -54,7 +54,9 @@ static NTSTATUS create_event(struct os_client *client, uint32_t client_id)
 	OBJECT_ATTRIBUTES attributes;
 	WCHAR characters[NAME_CHARACTERS];
 	UNICODE_STRING name;
-	NTSTATUS status = protection_build(&protection, EVENT_ALL_ACCESS, SYNCHRONIZE);
+	/* Wine hosts drivers as an administrator, whose right KeSetEvent needs there. */
+	NTSTATUS status =
+	    protection_build(&protection, EVENT_ALL_ACCESS, SYNCHRONIZE | EVENT_MODIFY_STATE);
 
 	if (!NT_SUCCESS(status))
 		return status;
