@@ -8,6 +8,7 @@
 #include "driver_tests.h"
 
 #include "helper_client.h"
+#include "service.h"
 #include "tap.h"
 
 #include <stdio.h>
@@ -86,6 +87,8 @@ int main(int count, char **arguments)
 		return 2;
 	}
 	driver_path = wide(arguments[1]);
+	/* Of a test that was killed. */
+	service_remove(PROCOBSRV_SERVICE_NAME);
 	error = helper_begin(wide(arguments[2]));
 	if (error) {
 		printf("Bail out! the helper driver could not be loaded: error %lu\n", error);

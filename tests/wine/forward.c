@@ -198,9 +198,7 @@ static int load(const char *path)
 
 	if (!MultiByteToWideChar(CP_ACP, 0, path, -1, wide, MAX_PATH))
 		return fail("the helper's path");
-	error = service_create(HELPER_SERVICE_NAME, wide);
-	if (!error)
-		error = service_start(HELPER_SERVICE_NAME);
+	error = helper_begin(wide);
 	SetLastError(error);
 	return error ? fail("loading the helper driver") : 0;
 }
@@ -212,9 +210,7 @@ int main(int count, char **arguments)
 	if (strcmp(verb, "--load") == 0 && count == 3)
 		return load(arguments[2]);
 	if (strcmp(verb, "--unload") == 0) {
-		DWORD error = service_stop(HELPER_SERVICE_NAME);
-
-		return error || service_delete(HELPER_SERVICE_NAME) ? OWN_FAILURE : 0;
+		return service_remove(HELPER_SERVICE_NAME) ? OWN_FAILURE : 0;
 	}
 	SetLastError(helper_open());
 	if (GetLastError())

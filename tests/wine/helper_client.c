@@ -10,8 +10,11 @@ static HANDLE device = INVALID_HANDLE_VALUE;
 
 uint32_t helper_begin(const wchar_t *path)
 {
-	DWORD error = service_create(HELPER_SERVICE_NAME, path);
+	DWORD error;
 
+	/* Of a test that was killed. */
+	service_remove(HELPER_SERVICE_NAME);
+	error = service_create(HELPER_SERVICE_NAME, path);
 	if (error)
 		return error;
 	error = service_start(HELPER_SERVICE_NAME);
@@ -30,8 +33,7 @@ void helper_end(void)
 	if (device != INVALID_HANDLE_VALUE)
 		CloseHandle(device);
 	device = INVALID_HANDLE_VALUE;
-	service_stop(HELPER_SERVICE_NAME);
-	service_delete(HELPER_SERVICE_NAME);
+	service_remove(HELPER_SERVICE_NAME);
 }
 
 static DWORD control(DWORD code, const void *in, DWORD in_size, void *out, DWORD out_size)

@@ -2,6 +2,8 @@
 #include "service.h"
 
 #define STOP_LIMIT_MS 10000
+/* The one in which the library registers the driver. */
+#define GROUP L"ProcObsrv"
 
 static DWORD open_service(const wchar_t *name, SC_HANDLE *manager, SC_HANDLE *service)
 {
@@ -33,8 +35,8 @@ DWORD service_create(const wchar_t *name, const wchar_t *path)
 	if (!manager)
 		return GetLastError();
 	service = CreateServiceW(manager, name, name, SERVICE_ALL_ACCESS, SERVICE_KERNEL_DRIVER,
-				 SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, path, NULL, NULL, NULL,
-				 NULL, NULL);
+				 SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, path, GROUP, NULL,
+				 NULL, NULL, NULL);
 	if (service)
 		CloseServiceHandle(service);
 	else
@@ -95,6 +97,14 @@ DWORD service_delete(const wchar_t *name)
 		error = GetLastError();
 	close_service(manager, service);
 	return error;
+}
+
+DWORD service_remove(const wchar_t *name)
+{
+	if (!service_exists(name))
+		return 0;
+	service_stop(name);
+	return service_delete(name);
 }
 
 bool service_exists(const wchar_t *name)

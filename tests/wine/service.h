@@ -8,13 +8,16 @@
 #include <stdbool.h>
 
 /*
- * Each returns 0 or the system's error. Drivers without a group of their own share a host process
- * under Wine.
+ * Each returns 0 or the system's error. All are in one load order group: the drivers of a group
+ * share a host process under Wine.
  */
 DWORD service_create(const wchar_t *name, const wchar_t *path);
 DWORD service_start(const wchar_t *name);
 DWORD service_stop(const wchar_t *name); /* and waits until it has stopped */
 DWORD service_delete(const wchar_t *name);
+
+/* Stops and deletes it, if it is there. */
+DWORD service_remove(const wchar_t *name);
 
 bool service_exists(const wchar_t *name);
 

@@ -57,7 +57,7 @@ static bool start_reader(struct reader *reader, DWORD pause_ms, DWORD buffer_siz
 static void finish_reader(struct reader *reader, uint64_t end)
 {
 	reader->end = (LONG64)end;
-	if (!check(WaitForSingleObject(reader->thread, 60000) == WAIT_OBJECT_0,
+	if (!check(WaitForSingleObject(reader->thread, 20000) == WAIT_OBJECT_0,
 		   "a reader does not come to the end"))
 		return; /* it still uses what it has */
 	CloseHandle(reader->thread);
@@ -100,7 +100,6 @@ static bool inject(struct helper_state *before, struct helper_state *after)
 	    .events = EVENTS_PER_THREAD,
 	    .kinds = (1u << HELPER_START) | (1u << HELPER_EXIT),
 	    .first_pid = FIRST_PID,
-	    .parent = GetCurrentProcessId(),
 	    .string_length = 64,
 	};
 	ULONGLONG began = GetTickCount64();

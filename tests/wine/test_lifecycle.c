@@ -56,7 +56,6 @@ void test_removed_while_events_flow(void)
 	    .events = HELPER_EVENTS_MAX,
 	    .kinds = (1u << HELPER_START) | (1u << HELPER_EXIT),
 	    .first_pid = 0x1000000,
-	    .parent = 4,
 	    .burst = 20,
 	    .pause_ms = 1,
 	};

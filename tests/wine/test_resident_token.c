@@ -28,7 +28,6 @@ static void inject_exits(uint32_t first_pid, uint32_t events)
 	    .events = events,
 	    .kinds = 1u << HELPER_EXIT,
 	    .first_pid = first_pid,
-	    .parent = 4,
 	};
 
 	if (helper_inject(&injection, NULL))

@@ -22,7 +22,6 @@ static void inject_few(uint32_t events)
 	    .events = events,
 	    .kinds = 1u << HELPER_EXIT,
 	    .first_pid = 0x1000000,
-	    .parent = 4,
 	};
 
 	if (helper_inject(&injection, NULL))

@@ -15,6 +15,11 @@ static bool taken_link;
 	UNICODE_STRING name = {sizeof(name##_text) - sizeof(WCHAR), sizeof(name##_text),           \
 			       name##_text}
 
+DEVICE_OBJECT *helper_device(void)
+{
+	return device;
+}
+
 static void leave_link(void)
 {
 	STRING(link, PROCOBSRV_LINK_NAME);

@@ -10,6 +10,10 @@
 
 #include "helper_ioctl.h"
 
+/* driver.c */
+
+DEVICE_OBJECT *helper_device(void);
+
 /* callbacks.c: who is registered, and calling them. */
 
 struct occurrence {

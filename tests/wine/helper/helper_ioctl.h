@@ -58,15 +58,26 @@ enum helper_kind {
  */
 #define HELPER_PID(first_pid, t, p) ((first_pid) + (((t)*HELPER_EVENTS_MAX) + (p)) * 4u)
 
+enum helper_injection_flag {
+	/*
+	 * The process is the one that hosts the drivers, and can be asked what it is. Each question
+	 * is a conversation with Wine's server: without the flag it cannot be opened, and the rate
+	 * is the driver's own.
+	 */
+	HELPER_OPENABLE = 1u << 0,
+};
+
 struct helper_injection {
 	uint32_t threads; /* 1 to HELPER_THREADS_MAX */
 	uint32_t events;  /* of each thread, 1 to HELPER_EVENTS_MAX */
 	uint32_t kinds;	  /* bits 1 << HELPER_START, 1 << HELPER_EXIT */
 	uint32_t first_pid;
-	uint32_t parent; /* pid */
+	uint32_t parent; /* pid; 0 is nobody's, about whom nothing is asked */
 	uint32_t burst;	 /* a thread pauses after so many; 0: never */
 	uint32_t pause_ms;
 	uint32_t string_length; /* bytes of the command line, at least; at most 4096 */
+	uint32_t flags;		/* enum helper_injection_flag */
+	uint32_t reserved;
 };
 
 /* A real process; it must be open somewhere, so that it is found by its pid. */
@@ -92,7 +103,7 @@ struct helper_state {
 	uint32_t registrations_so_far; /* that were accepted */
 };
 
-_Static_assert(sizeof(struct helper_injection) == 32, "both sides are built from this file");
+_Static_assert(sizeof(struct helper_injection) == 40, "both sides are built from this file");
 _Static_assert(sizeof(struct helper_process) == 24, "both sides are built from this file");
 _Static_assert(sizeof(struct helper_state) == 64, "both sides are built from this file");
 

@@ -64,6 +64,14 @@ static void name_it(struct worker *worker, struct occurrence *occurrence, ULONG 
 	    (USHORT)(length * sizeof(WCHAR));
 }
 
+/* An object that exists: a process, or what no process can be opened by. */
+static PEPROCESS some_object(void)
+{
+	if (current.flags & HELPER_OPENABLE)
+		return PsGetCurrentProcess();
+	return (PEPROCESS)helper_device();
+}
+
 static void inject(struct worker *worker, ULONG event)
 {
 	bool both = current.kinds == ((1u << HELPER_START) | (1u << HELPER_EXIT));
@@ -71,7 +79,7 @@ static void inject(struct worker *worker, ULONG event)
 	struct occurrence occurrence = {
 	    .kind = both ? (enum helper_kind)(event % 2)
 			 : (current.kinds & 1u ? HELPER_START : HELPER_EXIT),
-	    .process = PsGetCurrentProcess(), /* one that exists */
+	    .process = some_object(),
 	    .pid = HELPER_PID(current.first_pid, worker->number, process),
 	    .parent = current.parent,
 	    .creator = current.parent,
