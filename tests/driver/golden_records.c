@@ -19,15 +19,21 @@
 		.missing = (reason)                                                                \
 	}
 
-static const struct record_identity parent = {STARTED_NS - 5000000000u, 812, 0};
-static const struct record_identity creator = {STARTED_NS - 7000000000u, 640, 0};
+#define PARENT                                                                                     \
+	{                                                                                          \
+		STARTED_NS - 5000000000u, 812, 0                                                   \
+	}
+#define CREATOR                                                                                    \
+	{                                                                                          \
+		STARTED_NS - 7000000000u, 640, 0                                                   \
+	}
 
 static const struct observation whole = {
     .kind = RECORD_START,
     .process = {STARTED_NS, 4711, 0},
-    .parent = parent,
+    .parent = PARENT,
     .session = 2,
-    .creator = creator,
+    .creator = CREATOR,
     .exe = TEXT(u"\\Device\\HarddiskVolume2\\Windows\\System32\\notepad.exe"),
     .command_line =
 	TEXT(u"\"C:\\Windows\\System32\\notepad.exe\"  C:\\t\u00fcr \u2713 \U0001f600.txt"),
@@ -39,7 +45,7 @@ static const struct observation plain = {
     .process = {STARTED_NS, 4712, 0},
     .parent = {0, 812, 0},
     .session = 0,
-    .creator = creator,
+    .creator = CREATOR,
     .exe = TEXT(u"\\Device\\HarddiskVolume1\\WINDOWS\\system32\\cmd.exe"),
     .command_line = NO_TEXT(RECORD_MISSING_NOT_TAKEN),
     .sid = NO_TEXT(RECORD_MISSING_TOO_LATE),
@@ -61,9 +67,9 @@ static const uint16_t hostile_command_line[] = {'a', 0, 'b', 0xdfff, 0xdbff};
 static const struct observation hostile = {
     .kind = RECORD_START,
     .process = {STARTED_NS, 4714, 0},
-    .parent = parent,
+    .parent = PARENT,
     .session = 1,
-    .creator = parent,
+    .creator = PARENT,
     .exe = {.units = hostile_exe, .size = sizeof hostile_exe},
     .command_line = {.units = hostile_command_line, .size = sizeof hostile_command_line},
     .sid = TEXT(u"S-1-5-18"),
@@ -72,7 +78,7 @@ static const struct observation hostile = {
 static const struct observation fault = {
     .kind = RECORD_EXIT,
     .process = {STARTED_NS, 4711, 0},
-    .parent = parent,
+    .parent = PARENT,
     .session = 2,
     .exit = {.code = 0xc0000005u,
 	     .cpu_ns = 46875000,
