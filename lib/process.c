@@ -82,8 +82,11 @@ static void set_body(struct process *process, const struct record_body *body)
 
 	memcpy(process->name, body->name, sizeof process->name);
 	process->name[sizeof process->name - 1] = '\0';
-	public->present |= PROCOBSRV_HAS_PPID;
-	public->ppid = body->parent.pid;
+	/* A parent of 0 is one where somebody knew what to tell. */
+	if (body->parent.pid || !(body->process_flags & RECORD_PROCESS_NO_CREDENTIALS)) {
+		public->present |= PROCOBSRV_HAS_PPID;
+		public->ppid = body->parent.pid;
+	}
 	public->exec_id = body->exec_id;
 	if (body->process_flags & RECORD_PROCESS_KERNEL_THREAD)
 	public->flags |= PROCOBSRV_PROCESS_KERNEL_THREAD;

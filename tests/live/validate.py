@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""validate.py SCHEMA FILE: holds each line of FILE against the JSON schema."""
+"""validate.py SCHEMA FILE...: holds each line of the files against the JSON schema."""
 import json
 import sys
 
 import jsonschema
 
 
-def main(schema_path, path):
-    with open(schema_path, encoding="utf-8") as file:
+def load(path):
+    with open(path, encoding="utf-8") as file:
         schema = json.load(file)
     kind = jsonschema.validators.validator_for(schema)
     kind.check_schema(schema)
-    validator = kind(schema)
+    return kind(schema)
+
+
+def holds(validator, path):
     wrong = 0
     lines = 0
     with open(path, encoding="utf-8") as file:
@@ -24,10 +27,11 @@ def main(schema_path, path):
                     print(f"{path}:{lines}: {place}: {error.message[:300]}", file=sys.stderr)
     if not lines:
         print(f"{path}: no lines", file=sys.stderr)
-    return 1 if wrong or not lines else 0
+    return lines > 0 and wrong == 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: validate.py SCHEMA FILE")
-    sys.exit(main(*sys.argv[1:]))
+    if len(sys.argv) < 3:
+        sys.exit("usage: validate.py SCHEMA FILE...")
+    schema = load(sys.argv[1])
+    sys.exit(0 if all([holds(schema, path) for path in sys.argv[2:]]) else 1)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * source_dump BACKEND [-r PID] [-s SECONDS] [-q] [-b BUFFER] [-- COMMAND...]
+ * source_dump BACKEND [-r PID] [-s SECONDS] [-q] [-b BUFFER] [-w FILE] [-- COMMAND...]
  *
  * Opens one source by its name, without the library around it, and prints each record that it
  * lends, one line each; with -q only how many of each kind there were. With COMMAND it runs that
  * and follows its tree (or the machine, for sources that cannot follow a tree) until it has ended.
+ * With -w the records of COMMAND and its descendants are also written to FILE as they came, each at
+ * a multiple of 8 bytes.
  * Checks on the way what every source promises: records decode, numbers count up by one, positions
  * grow. Ends with 1 if a promise is broken.
  */
@@ -24,19 +26,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define KINDS 8
+#define KINDS	   8
+#define TREE_MAX   64
+#define CHUNKS_MAX 64
+#define CPUS_MAX   1024
 
 struct dump {
 	const struct source_operations *operations;
 	struct source *source;
 	bool quiet;
 	uint64_t counts[KINDS];
+	uint64_t records; /* all that were lent */
 	uint64_t existing;
 	uint64_t lost;
-	uint64_t number;
+	uint64_t numbers[CPUS_MAX];
 	uint64_t position;
 	uint64_t broken;
 	atomic_ullong drained;
+	FILE *raw;		 /* NULL: records are not written */
+	uint32_t tree[TREE_MAX]; /* pids of the command and its descendants */
+	size_t tree_count;
+	const struct source_record *chunks[CHUNKS_MAX]; /* whose record has not come yet */
+	size_t chunk_count;
 };
 
 static const char *const kind_names[KINDS] = {"?",    "start",	  "exec",  "exec_failed",
@@ -107,10 +118,49 @@ static void print_record(const struct record_view *view)
 	funlockfile(stdout);
 }
 
+static bool in_tree(const struct dump *dump, uint32_t pid)
+{
+	for (size_t i = 0; i < dump->tree_count; i++)
+		if (dump->tree[i] == pid)
+			return true;
+	return false;
+}
+
+static void write_record(struct dump *dump, const struct source_record *record)
+{
+	static const char zeros[8];
+
+	fwrite(record->data, 1, record->size, dump->raw);
+	fwrite(zeros, 1, -record->size & 7, dump->raw);
+}
+
+/* Chunks come before their record, which tells whose they are, and in the same batch. */
+static void write_of_tree(struct dump *dump, const struct source_record *record,
+			  const struct record_view *view)
+{
+	if (view->chunk && dump->chunk_count < CHUNKS_MAX)
+		dump->chunks[dump->chunk_count++] = record;
+	if (!view->body)
+		return;
+
+	uint32_t pid = view->body->process.pid;
+	if (view->start && in_tree(dump, view->body->parent.pid) && dump->tree_count < TREE_MAX)
+		dump->tree[dump->tree_count++] = pid;
+	for (size_t i = 0; i < dump->chunk_count; i++) {
+		const struct record_header *chunk = dump->chunks[i]->data;
+		if (in_tree(dump, pid) && chunk->cpu == view->header->cpu &&
+		    chunk->number == view->header->number)
+			write_record(dump, dump->chunks[i]);
+	}
+	if (in_tree(dump, pid))
+		write_record(dump, record);
+}
+
 static void on_batch(const struct source_batch *batch, void *param)
 {
 	struct dump *dump = param;
 
+	dump->records += batch->count;
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct source_record *record = &batch->records[i];
 		struct record_view view;
@@ -126,13 +176,17 @@ static void on_batch(const struct source_batch *batch, void *param)
 		if (view.gap)
 			dump->lost += view.gap->unknown;
 		else if (!view.chunk) {
-			if (view.header->cpu == 0 && view.header->number != dump->number + 1)
+			uint64_t *number = &dump->numbers[view.header->cpu % CPUS_MAX];
+			if (view.header->number != ++*number)
 				complain(dump, "a number was left out");
-			dump->number = view.header->number;
+			*number = view.header->number;
 		}
 		if (!dump->quiet)
 			print_record(&view);
+		if (dump->raw)
+			write_of_tree(dump, record, &view);
 	}
+	dump->chunk_count = 0;
 	dump->operations->release(dump->source, batch->resume);
 	atomic_store(&dump->drained, batch->resume);
 }
@@ -218,13 +272,17 @@ int main(int argc, char **argv)
 	if (!dump.operations)
 		return fprintf(stderr, "source_dump: no backend %s\n", argv[1]), 2;
 	optind = 2;
-	while ((option = getopt(argc, argv, "+r:s:b:qe")) != -1) {
+	while ((option = getopt(argc, argv, "+r:s:b:w:qe")) != -1) {
 		if (option == 'r')
 			options.root_pid = (uint32_t)strtoul(optarg, NULL, 10);
 		else if (option == 's')
 			seconds = strtod(optarg, NULL);
 		else if (option == 'b')
 			options.buffer_size = strtoull(optarg, NULL, 0);
+		else if (option == 'w' && !(dump.raw = fopen(optarg, "wb")))
+			return perror(optarg), 1;
+		else if (option == 'w')
+			continue;
 		else if (option == 'q')
 			dump.quiet = true;
 		else if (option == 'e')
@@ -232,8 +290,10 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (optind < argc)
+	if (optind < argc) {
 		options.root_pid = (uint32_t)(child = start_command(argv + optind, &go));
+		dump.tree[dump.tree_count++] = options.root_pid;
+	}
 
 	uint64_t begin = os_boot_ns();
 	int error = dump.operations->open(&options, &dump.source);
@@ -246,10 +306,14 @@ int main(int argc, char **argv)
 		dump.operations->limits(dump.source));
 	pthread_t thread;
 	pthread_create(&thread, NULL, take_snapshot, &dump);
-	bool joined = false, ended = false;
+	bool joined = false, ended = false, detached = false;
 	begin = os_boot_ns();
 	for (;;) {
+		uint64_t records = dump.records;
 		error = dump.operations->drain(dump.source, 100, on_batch, &dump);
+		/* Sources of a tree say when it has ended, the others go on for ever. */
+		if (!error && detached && dump.records == records)
+			error = PROCOBSRV_ERROR_ENDED;
 		if (error)
 			break;
 		if (!joined && !pthread_tryjoin_np(thread, NULL)) {
@@ -262,10 +326,13 @@ int main(int argc, char **argv)
 			ended = true;
 			fprintf(stderr, "command: %.1f ms, status %x\n",
 				(double)(os_boot_ns() - begin) / 1e6, (unsigned)status);
-			if (!seconds)
+			if (!seconds) {
 				dump.operations->detach(dump.source);
+				detached = true;
+			}
 		} else if (seconds && (double)(os_boot_ns() - begin) > seconds * 1e9) {
 			dump.operations->detach(dump.source);
+			detached = true;
 			seconds = 0;
 		}
 	}
@@ -277,5 +344,7 @@ int main(int argc, char **argv)
 		waitpid(child, &status, 0);
 	print_sums(&dump);
 	dump.operations->close(dump.source, false);
+	if (dump.raw && fclose(dump.raw))
+		return perror("source_dump: cannot write the records"), 1;
 	return dump.broken || error != PROCOBSRV_ERROR_ENDED;
 }

@@ -112,6 +112,30 @@ void record_build_chunk(struct test_observer *observer, struct test_record *reco
 	append(record, bytes, size);
 }
 
+void record_build_wide(struct test_observer *observer, struct test_record *record,
+		       enum record_kind kind, const struct record_body *body,
+		       const struct test_wide_image *image)
+{
+	struct record_start start = {.creator = body->parent};
+	struct record_image fixed = {.missing = image->missing, .thread_pid = body->process.pid};
+
+	begin(observer, record, kind);
+	((struct record_header *)record->data)->flags = RECORD_HAS_IMAGE | RECORD_UTF16;
+	append(record, body, sizeof *body);
+	if (kind == RECORD_START)
+		append(record, &start, sizeof start);
+	fixed.string_length[RECORD_STRING_EXE] = (uint32_t)image->exe.size;
+	fixed.string_length[RECORD_STRING_COMMAND_LINE] = (uint32_t)image->command_line.size;
+	fixed.string_length[RECORD_STRING_SID] = (uint32_t)image->sid.size;
+	append(record, &fixed, sizeof fixed);
+	if (image->exe.size)
+		append(record, image->exe.data, image->exe.size);
+	if (image->command_line.size)
+		append(record, image->command_line.data, image->command_line.size);
+	if (image->sid.size)
+		append(record, image->sid.data, image->sid.size);
+}
+
 void record_build_gap(struct test_record *record, enum record_gap_stage stage,
 		      enum record_kind kind, uint64_t count)
 {

@@ -28,6 +28,14 @@ struct test_observer {
 	uint32_t cpu;
 };
 
+/* Of Windows: UTF-16LE, sizes in bytes. */
+struct test_wide_image {
+	struct record_bytes exe;
+	struct record_bytes command_line;
+	struct record_bytes sid;
+	uint32_t missing;
+};
+
 /* Each takes the observer's next number and a nanosecond more. */
 void record_build_start(struct test_observer *observer, struct test_record *record, uint32_t pid,
 			uint64_t start_ns, uint32_t ppid, uint64_t parent_start_ns);
@@ -40,6 +48,11 @@ void record_build_existing(struct test_record *record, uint32_t pid, uint64_t st
 /* Belongs to the record that is built next. */
 void record_build_chunk(struct test_observer *observer, struct test_record *record,
 			enum record_string string, uint64_t offset, const char *bytes, size_t size);
+
+/* As the driver of Windows tells it; `kind` is RECORD_START or RECORD_EXISTING. */
+void record_build_wide(struct test_observer *observer, struct test_record *record,
+		       enum record_kind kind, const struct record_body *body,
+		       const struct test_wide_image *image);
 
 void record_build_gap(struct test_record *record, enum record_gap_stage stage,
 		      enum record_kind kind, uint64_t count);
