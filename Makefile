@@ -14,8 +14,8 @@ FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lu
 # Packages before the build, the build before the tests.
 .NOTPARALLEL:
 
-.PHONY: build run watch test test-kernels bench lint fuzz sanitize install uninstall deps deps-run \
-	deps-test deps-kernels deps-bench deps-lint build-fuzz clean help
+.PHONY: build run watch test test-kernels bench lint fuzz sanitize windows install uninstall \
+	deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows build-fuzz clean help
 
 build:
 	@tools/build $(BUILD) --prefix=$(PREFIX) $(MESON_OPTIONS)
@@ -60,6 +60,10 @@ sanitize: deps-test
 		tools/run-tests build-asan:unit build-asan:examples build-asan:sanitized \
 			build-tsan:unit build-tsan:examples build-tsan:sanitized
 
+# Driver, library and control program for both architectures, each as a zip in build-windows.
+windows: deps-windows
+	@tools/windows-package build-windows
+
 install: build
 	@meson install -C $(BUILD) --no-rebuild
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
@@ -67,7 +71,7 @@ install: build
 uninstall:
 	@ninja -C $(BUILD) uninstall
 
-deps: deps-run deps-test deps-kernels deps-bench deps-lint
+deps: deps-run deps-test deps-kernels deps-bench deps-lint deps-windows
 
 deps-run:
 	@tools/install-deps run
@@ -84,8 +88,11 @@ deps-bench:
 deps-lint:
 	@tools/install-deps lint
 
+deps-windows:
+	@tools/install-deps windows
+
 clean:
-	rm -rf $(BUILD) build-fuzz build-asan build-tsan
+	rm -rf $(BUILD) build-fuzz build-asan build-tsan build-windows
 
 help:
 	@printf '%s\n' \
@@ -98,6 +105,7 @@ help:
 		'make lint       format, static analysis, man pages, schema, scripts' \
 		'make fuzz       a minute of each fuzzer' \
 		'make sanitize   the tests under AddressSanitizer, UBSan and ThreadSanitizer' \
+		'make windows    driver, library and consctl for Windows, as zips in build-windows/' \
 		'make install    into PREFIX ($(PREFIX)); DESTDIR is honoured' \
 		'make deps       install the Debian packages that are needed for all of this' \
 		'make clean      remove what was built'
