@@ -117,7 +117,7 @@ static void check_code_integrity(struct check_list *list)
 
 	if (!query || query(CODE_INTEGRITY_INFORMATION, &integrity, sizeof(integrity), NULL) < 0) {
 		check_note(check_add(list, "test signing", CHECK_NEUTRAL, "not told"),
-			   "32-bit Windows and versions before Vista load unsigned drivers too");
+			   "versions before Vista load any driver");
 		return;
 	}
 	if (integrity.options & CODE_INTEGRITY_TEST_SIGN)
