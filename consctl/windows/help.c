@@ -16,7 +16,7 @@ const char platform_output_help[] =
     "user alone, an existing one is appended to, a symbolic link is refused";
 
 const char platform_spill_directory_help[] =
-    "where events wait that do not fit into that memory (default: TEMP;\n"
+    "where events wait that do not fit into that memory (default: TMP;\n"
     "with --resume the ProcObsrv folder of ProgramData)";
 
 const char platform_watch_help[] =
