@@ -38,13 +38,14 @@ static size_t take_text(struct reader *reader, const struct json_piece *value)
 	return place;
 }
 
+/* 0: not told. Nothing was observed before 1970: so the distance of any two times has room. */
 static int64_t take_time(const struct json_piece *value)
 {
 	int64_t time_ns;
 
 	if (value->type != JSON_STRING || !wall_time_read(value->text, value->size, &time_ns))
 		return 0;
-	return time_ns;
+	return time_ns > 0 ? time_ns : 0;
 }
 
 static uint64_t take_number(const struct json_piece *value)

@@ -37,15 +37,21 @@ static void append_number(struct buffer *buffer, const char *name, uint64_t valu
 	buffer_append_unsigned(buffer, value);
 }
 
+/* Clocks are set, and lines may come from anywhere: a slice is never before the story, and never
+ * ends before it begins. */
 static void append_slice(struct buffer *buffer, const char *name, size_t lane, int64_t from_ns,
 			 int64_t to_ns)
 {
+	if (from_ns < 0)
+		from_ns = 0;
+	if (to_ns < from_ns)
+		to_ns = from_ns;
 	buffer_append_text(buffer, ",\n{\"ph\":\"X\",\"pid\":" TRACE_PID ",\"tid\":");
 	buffer_append_unsigned(buffer, lane + 1);
 	buffer_append_text(buffer, ",\"cat\":\"process\",\"ts\":");
 	append_us(buffer, from_ns);
 	buffer_append_text(buffer, ",\"dur\":");
-	append_us(buffer, to_ns > from_ns ? to_ns - from_ns : 0);
+	append_us(buffer, to_ns - from_ns);
 	append_member(buffer, "name", name);
 }
 
