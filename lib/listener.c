@@ -68,15 +68,15 @@ static int open_any(struct procobsrv *monitor)
 			note_limits(monitor, refusals);
 			return 0;
 		}
+		/* Only the resident observer can be read resident: no other will do. */
+		if (monitor->options.source.resident)
+			return error;
 		if (!first_error)
 			first_error = error;
 		int length = snprintf(refusals + used, sizeof refusals - used, "%s%s: %s",
 				      used ? "; " : "", operations->name, procobsrv_explain());
 		if (length > 0 && used + (size_t)length < sizeof refusals)
 			used += (size_t)length;
-		/* Only the resident observer can be read resident: no other will do. */
-		if (monitor->options.source.resident)
-			break;
 	}
 	return error_set(first_error, "%s", refusals);
 }

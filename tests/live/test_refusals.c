@@ -45,7 +45,7 @@ static void without_one(void)
 	EXPECT_EQUAL("status of status -j", CONSCTL(&output, NULL, "status", "-j"), 0);
 	EXPECT_TEXT("status -j", output, "{\"installed\":false}\n");
 	EXPECT_REFUSAL(1, "no resident observer is installed", "uninstall");
-	EXPECT_REFUSAL(1, "consctl install", "watch", "--resume", "--duration", "1");
+	EXPECT_REFUSAL(1, "consctl: no resident observer", "watch", "--resume", "--duration", "1");
 	EXPECT_REFUSAL(1, "no resident observer is installed", "install", "--replace");
 }
 
