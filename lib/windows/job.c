@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 /* How often the job's accounting is looked at while no message comes. */
-#define SETTLE_MS     200
+#define SETTLE_MS 200
+/* How soon a program that is being set up is looked at again. */
+#define TELL_MS	      2
 #define FLUSH_WAIT_MS 5000
 
 /* What the port carries: the system's messages, and our own. */
@@ -94,31 +96,42 @@ static void settle(struct job *job, struct wishes *wishes)
 	pthread_mutex_lock(&job->lock);
 	if (counted)
 		job_members_settle(&job->members, &accounting);
+	while (job_members_tell(&job->members) && (wishes->flush || wishes->close))
+		Sleep(TELL_MS); /* not for long: job_members.h */
 	if (counted && accounting.total && !accounting.active && job_members_none(&job->members))
 		SetEvent(job->ended);
 	pthread_mutex_unlock(&job->lock);
 }
 
-static bool is_empty(struct job *job)
+/* Tells what has come; *none: nobody is left in the job. True: there is more to tell soon. */
+static bool tell(struct job *job, bool *none)
 {
 	pthread_mutex_lock(&job->lock);
-	bool empty = job_members_none(&job->members);
+	bool waits = job_members_tell(&job->members);
+	*none = job_members_none(&job->members);
 	pthread_mutex_unlock(&job->lock);
-	return empty;
+	return waits;
 }
 
 static void *run(void *param)
 {
 	struct job *job = param;
 	struct wishes wishes = {0};
+	DWORD wait_ms = SETTLE_MS;
 
 	while (!wishes.close) {
 		wishes.flush = false;
+		bool came = take_and_note(job, wait_ms, &wishes), none;
+		bool ours = wishes.flush || wishes.close;
+		bool idle = !came && wait_ms == SETTLE_MS;
+
 		/* While messages come, reading them is first: who ends at once is soon gone. */
-		if (take_and_note(job, SETTLE_MS, &wishes) && !wishes.flush && !wishes.close &&
-		    !is_empty(job))
+		wait_ms = 0;
+		if (came && !ours)
 			continue;
-		settle(job, &wishes);
+		wait_ms = tell(job, &none) ? TELL_MS : SETTLE_MS;
+		if (ours || idle || none)
+			settle(job, &wishes);
 		if (wishes.flush)
 			SetEvent(job->flushed);
 	}
@@ -216,7 +229,7 @@ int job_start(struct job *job, const wchar_t *application, wchar_t *command_line
 			    creation_flags | CREATE_SUSPENDED, NULL, NULL, startup, information))
 		return (int)GetLastError();
 	pthread_mutex_lock(&job->lock);
-	error = job_members_put(&job->members, information->hProcess);
+	error = job_members_put(&job->members, information->hProcess, information->dwProcessId);
 	if (!error)
 		ResetEvent(job->ended);
 	pthread_mutex_unlock(&job->lock);

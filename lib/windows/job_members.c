@@ -8,23 +8,38 @@
 
 /* The end of a member has been told: its handle is about to tell it, too. */
 #define END_WAIT_MS 1000
+/* A program that is being set up gets its name and command line within this time. */
+#define SETUP_NS 1000000000ull
+
+struct job_news {
+	struct job_member *member;
+	bool gone; /* else: come */
+};
 
 static struct job_member *member_at(const struct job_members *members, size_t index)
 {
-	return (struct job_member *)(void *)members->list.data + index;
+	return ((struct job_member **)(void *)members->list.data)[index];
 }
 
 static size_t count_members(const struct job_members *members)
 {
-	return members->list.size / sizeof(struct job_member);
+	return members->list.size / sizeof(struct job_member *);
 }
 
+/* Who has a pid now, which others may have had. */
 static struct job_member *find(const struct job_members *members, uint32_t pid)
 {
 	for (size_t i = count_members(members); i-- > 0;)
-		if (member_at(members, i)->body.process.pid == pid)
+		if (member_at(members, i)->pid == pid && !member_at(members, i)->gone)
 			return member_at(members, i);
 	return NULL;
+}
+
+static void free_member(struct job_member *member)
+{
+	if (member->process)
+		CloseHandle(member->process);
+	free(member);
 }
 
 /* ---- the object ---- */
@@ -56,9 +71,10 @@ void job_members_close(struct job_members *members)
 void job_members_free(struct job_members *members)
 {
 	for (size_t i = 0; i < count_members(members); i++)
-		if (member_at(members, i)->process)
-			CloseHandle(member_at(members, i)->process);
+		free_member(member_at(members, i));
 	arena_free(&members->list);
+	arena_free(&members->news);
+	running_image_free(&members->image);
 	job_members_close(members);
 }
 
@@ -74,33 +90,40 @@ bool job_members_count(const struct job_members *members, struct job_accounting 
 	return true;
 }
 
-/* ---- who comes ---- */
+/* ---- who comes and goes ---- */
 
-/* A parent is known as long as it lives; its pid is nobody else's before the child. */
-static void name_parent(const struct job_members *members, struct record_body *body)
+static void note(struct job_members *members, struct job_member *member, bool gone)
 {
-	const struct job_member *member = find(members, body->parent.pid);
-	const struct record_identity *parent = member ? &member->body.process : NULL;
+	struct job_news *news = arena_add(&members->news, sizeof(*news));
 
-	if (!parent && body->parent.pid == members->maker.process.pid)
-		parent = &members->maker.process;
-	if (parent && parent->start_ns <= body->process.start_ns)
-		body->parent = *parent;
+	member->gone = gone;
+	if (news)
+		*news = (struct job_news){member, gone};
 }
 
-static void add(struct job_members *members, struct job_member *member)
+/* Takes over the handle. False: no memory; it will be among those that are missed. */
+static bool add(struct job_members *members, uint32_t pid, HANDLE process, bool announced)
 {
-	struct job_member *added;
+	struct job_member *member = calloc(1, sizeof(*member)), **place = NULL;
 
+	if (member && arena_reserve(&members->news, 2 * sizeof(struct job_news)))
+		place = arena_add(&members->list, sizeof(struct job_member *));
+	if (!place) {
+		free(member);
+		if (process)
+			CloseHandle(process);
+		return false;
+	}
+	*member = (struct job_member){
+	    .pid = pid,
+	    .process = process,
+	    .met_ns = os_monotonic_ns(),
+	    .announced = announced,
+	};
+	*place = member;
 	members->started++;
-	name_parent(members, &member->body);
-	if (members->observer.on_start)
-		members->observer.on_start(member, members->observer.param);
-	added = arena_add(&members->list, sizeof(*added));
-	if (added)
-		*added = *member;
-	else if (member->process)
-		CloseHandle(member->process); /* its end will be among those that are missed */
+	note(members, member, false);
+	return true;
 }
 
 /* The process of this pid, if it is of this job. */
@@ -116,36 +139,88 @@ static HANDLE open_member(const struct job_members *members, uint32_t pid)
 	return NULL;
 }
 
-static void meet(struct job_members *members, uint32_t pid)
+DWORD job_members_put(struct job_members *members, HANDLE process, uint32_t pid)
 {
-	struct job_member member = {.process = open_member(members, pid)};
-
-	if (!member.process || !running_process_body(member.process, &member.body)) {
-		member.body = running_process_unknown();
-		member.body.process.pid = pid;
-		member.body.process.start_ns = os_boot_ns();
-	}
-	add(members, &member);
-}
-
-DWORD job_members_put(struct job_members *members, HANDLE process)
-{
-	struct job_member member = {.announced = true};
+	HANDLE own;
 
 	if (!AssignProcessToJobObject(members->object, process) ||
-	    !DuplicateHandle(GetCurrentProcess(), process, GetCurrentProcess(), &member.process, 0,
-			     FALSE, DUPLICATE_SAME_ACCESS))
+	    !DuplicateHandle(GetCurrentProcess(), process, GetCurrentProcess(), &own, 0, FALSE,
+			     DUPLICATE_SAME_ACCESS))
 		return GetLastError();
-	if (running_process_body(process, &member.body)) {
-		add(members, &member);
-		return 0;
-	}
-	DWORD error = GetLastError();
-	CloseHandle(member.process);
-	return error;
+	return add(members, pid, own, true) ? 0 : ERROR_NOT_ENOUGH_MEMORY;
 }
 
-/* ---- who goes ---- */
+void job_members_new(struct job_members *members, uint32_t pid)
+{
+	struct job_member *member = find(members, pid);
+
+	if (member && member->announced) {
+		member->announced = false;
+		return;
+	}
+	/* The end of who had the pid was not told. */
+	if (member)
+		note(members, member, true);
+	add(members, pid, open_member(members, pid), false);
+}
+
+void job_members_gone(struct job_members *members, uint32_t pid)
+{
+	struct job_member *member = find(members, pid);
+
+	/* Of who was not met the count tells. */
+	if (member)
+		note(members, member, true);
+}
+
+/* ---- telling ---- */
+
+/* A parent is known as long as it lives; its pid is nobody else's before the child. */
+static void name_parent(const struct job_members *members, struct record_body *body)
+{
+	const struct record_identity *parent = NULL;
+
+	for (size_t i = 0; i < count_members(members); i++)
+		if (member_at(members, i)->told && member_at(members, i)->pid == body->parent.pid)
+			parent = &member_at(members, i)->body.process;
+	if (!parent && body->parent.pid == members->maker.process.pid)
+		parent = &members->maker.process;
+	if (parent && parent->start_ns <= body->process.start_ns)
+		body->parent = *parent;
+}
+
+/* What the system tells while a process is being set up may be anything. */
+static bool read_body(const struct job_members *members, struct job_member *member)
+{
+	return member->process && running_process_body(member->process, &member->body) &&
+	       member->body.process.start_ns >= members->maker.process.start_ns &&
+	       member->body.process.start_ns <= os_boot_ns();
+}
+
+static bool may_be_told(struct job_members *members, struct job_member *member)
+{
+	bool whole = read_body(members, member);
+
+	running_image_read(member->process, member->pid, false, &members->image);
+	return !member->process || os_monotonic_ns() - member->met_ns > SETUP_NS ||
+	       WaitForSingleObject(member->process, 0) == WAIT_OBJECT_0 ||
+	       (whole && members->image.strings[RECORD_STRING_EXE].size &&
+		members->image.strings[RECORD_STRING_COMMAND_LINE].size);
+}
+
+static void tell_start(struct job_members *members, struct job_member *member)
+{
+	if (!read_body(members, member)) {
+		if (member->body.process.pid != member->pid)
+			member->body = running_process_unknown();
+		member->body.process.pid = member->pid;
+		member->body.process.start_ns = os_boot_ns();
+	}
+	name_parent(members, &member->body);
+	member->told = true;
+	if (members->observer.on_start)
+		members->observer.on_start(member, &members->image, members->observer.param);
+}
 
 static void tell_end(const struct job_members *members, const struct job_member *member)
 {
@@ -161,36 +236,34 @@ static void tell_end(const struct job_members *members, const struct job_member 
 
 static void remove_member(struct job_members *members, struct job_member *member)
 {
+	struct job_member **list = (void *)members->list.data;
 	size_t last = count_members(members) - 1;
 
-	tell_end(members, member);
-	if (member->process)
-		CloseHandle(member->process);
-	*member = *member_at(members, last);
-	members->list.size = last * sizeof(*member);
+	for (size_t i = 0; i <= last; i++)
+		if (list[i] == member)
+			list[i] = list[last];
+	members->list.size = last * sizeof(*list);
+	free_member(member);
 }
 
-void job_members_new(struct job_members *members, uint32_t pid)
+bool job_members_tell(struct job_members *members)
 {
-	struct job_member *member = find(members, pid);
+	size_t told = 0;
 
-	if (member && member->announced) {
-		member->announced = false;
-		return;
+	for (; told < members->news.size / sizeof(struct job_news); told++) {
+		struct job_news news = ((struct job_news *)(void *)members->news.data)[told];
+
+		if (!news.gone && !may_be_told(members, news.member))
+			break;
+		if (!news.gone) {
+			tell_start(members, news.member);
+			continue;
+		}
+		tell_end(members, news.member);
+		remove_member(members, news.member);
 	}
-	/* The end of who had the pid was not told. */
-	if (member)
-		remove_member(members, member);
-	meet(members, pid);
-}
-
-void job_members_gone(struct job_members *members, uint32_t pid)
-{
-	struct job_member *member = find(members, pid);
-
-	/* Of who was not met the count tells. */
-	if (member)
-		remove_member(members, member);
+	arena_consume(&members->news, told * sizeof(struct job_news));
+	return members->news.size;
 }
 
 /* ---- what the system did not say ---- */
@@ -203,10 +276,10 @@ static void meet_listed(struct job_members *members, const JOBOBJECT_BASIC_PROCE
 		HANDLE process = find(members, pid) ? NULL : open_member(members, pid);
 		bool lives = process && WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
 
-		if (process)
-			CloseHandle(process);
 		if (lives)
-			meet(members, pid);
+			add(members, pid, process, false);
+		else if (process)
+			CloseHandle(process);
 	}
 }
 
@@ -223,7 +296,7 @@ static bool has_ended(const struct job_member *member, const JOBOBJECT_BASIC_PRO
 {
 	if (member->process)
 		return WaitForSingleObject(member->process, 0) == WAIT_OBJECT_0;
-	return !is_listed(list, member->body.process.pid);
+	return !is_listed(list, member->pid);
 }
 
 /* The caller frees. NULL: the system does not tell. */
@@ -264,9 +337,9 @@ void job_members_settle(struct job_members *members, const struct job_accounting
 		meet_listed(members, list);
 	if (accounting->total > members->started)
 		tell_missed(members, accounting);
-	for (size_t i = count_members(members); i-- > 0;)
-		if (has_ended(member_at(members, i), list))
-			remove_member(members, member_at(members, i));
+	for (size_t i = 0; i < count_members(members); i++)
+		if (!member_at(members, i)->gone && has_ended(member_at(members, i), list))
+			note(members, member_at(members, i), true);
 	free(list);
 }
 
@@ -278,9 +351,14 @@ bool job_members_none(const struct job_members *members)
 void job_members_visit(const struct job_members *members,
 		       void (*visit)(const struct job_member *member, void *param), void *param)
 {
-	const struct job_member maker = {.body = members->maker, .process = GetCurrentProcess()};
+	const struct job_member maker = {
+	    .pid = members->maker.process.pid,
+	    .body = members->maker,
+	    .process = GetCurrentProcess(),
+	};
 
 	visit(&maker, param);
 	for (size_t i = 0; i < count_members(members); i++)
-		visit(member_at(members, i), param);
+		if (member_at(members, i)->told)
+			visit(member_at(members, i), param);
 }

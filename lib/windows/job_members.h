@@ -13,8 +13,10 @@ struct job_members {
 	HANDLE object;
 	struct record_body maker;
 	struct job_observer observer; /* zeros: nobody */
-	struct arena list;	      /* struct job_member */
-	uint64_t started;	      /* processes that were met, or counted as missed */
+	struct arena list;	      /* struct job_member *, owned */
+	struct arena news;	      /* struct job_news: what is to be told, in order */
+	struct running_image image;
+	uint64_t started; /* processes that were met, or counted as missed */
 };
 
 /* What the system counts. */
@@ -29,8 +31,8 @@ bool job_members_create(struct job_members *members, HANDLE port, ULONG_PTR key,
 void job_members_close(struct job_members *members);
 void job_members_free(struct job_members *members);
 
-/* Puts a suspended process into the job, and tells of it. 0 or an error of Windows. */
-DWORD job_members_put(struct job_members *members, HANDLE process);
+/* Puts a suspended process into the job. 0 or an error of Windows. */
+DWORD job_members_put(struct job_members *members, HANDLE process, uint32_t pid);
 /* The system says so. */
 void job_members_new(struct job_members *members, uint32_t pid);
 void job_members_gone(struct job_members *members, uint32_t pid);
@@ -39,6 +41,12 @@ bool job_members_count(const struct job_members *members, struct job_accounting 
 /* All messages that had come by then have been taken: who was not told of is looked for. */
 void job_members_settle(struct job_members *members, const struct job_accounting *accounting);
 
+/*
+ * Tells the observer what is to be told. A program that is still being set up, so that the system
+ * does not tell its name yet, is waited for a little, and what comes after it with it: true, call
+ * again soon.
+ */
+bool job_members_tell(struct job_members *members);
 bool job_members_none(const struct job_members *members);
 void job_members_visit(const struct job_members *members,
 		       void (*visit)(const struct job_member *member, void *param), void *param);

@@ -4,18 +4,23 @@
 #define PROCOBSRV_LIB_WINDOWS_JOB_OBSERVER_H
 
 #include "job.h"
-#include "record.h"
+#include "running_process.h"
 
 /* A process of the job. */
 struct job_member {
-	struct record_body body; /* if it was met too late: its pid, and when that was */
+	uint32_t pid;
+	struct record_body body; /* once it has been told of */
 	HANDLE process;		 /* NULL: it was gone before it could be opened */
-	bool announced;		 /* met by who started it: the system's message is to come */
+	uint64_t met_ns;	 /* on the clock of deadlines */
+	bool announced;		 /* by who started it: the system's message is to come */
+	bool told;		 /* its start */
+	bool gone;		 /* its end is about to be told */
 };
 
-/* Called on the job's thread, or on that which starts a program; one at a time. */
+/* Called on the job's thread, one at a time. */
 struct job_observer {
-	void (*on_start)(const struct job_member *member, void *param);
+	void (*on_start)(const struct job_member *member, const struct running_image *image,
+			 void *param);
 	void (*on_exit)(const struct job_member *member, const struct record_exit *exit,
 			uint64_t time_ns, void *param);
 	/* So many came and went without a word of the system. */
@@ -32,7 +37,7 @@ int job_observe(uint32_t maker, const struct job_observer *observer, struct job 
 void job_observe_no_more(struct job *job);
 void job_leave(struct job *job);
 
-/* Calls visit with each member that lives; none comes or goes meanwhile. */
+/* Calls visit with the maker and each member that was told of; none comes or goes meanwhile. */
 void job_visit(struct job *job, void (*visit)(const struct job_member *member, void *param),
 	       void *param);
 

@@ -22,18 +22,16 @@ struct source {
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct record_writer writer;
-	struct running_image image;
 	uint64_t wakeups;
 };
 
 /* ---- what the job tells ---- */
 
 static void write_member(struct record_writer *writer, enum record_kind kind, uint64_t time_ns,
-			 const struct job_member *member, struct running_image *image)
+			 const struct job_member *member, const struct running_image *image)
 {
 	struct record_start start = {0};
 
-	running_image_read(member->process, member->body.process.pid, false, image);
 	record_writer_add(writer,
 			  &(struct record_parts){.kind = (uint16_t)kind,
 						 .time_ns = time_ns,
@@ -44,13 +42,13 @@ static void write_member(struct record_writer *writer, enum record_kind kind, ui
 						 .strings = image->strings});
 }
 
-static void on_start(const struct job_member *member, void *param)
+static void on_start(const struct job_member *member, const struct running_image *image,
+		     void *param)
 {
 	struct source *source = param;
 
 	pthread_mutex_lock(&source->lock);
-	write_member(&source->writer, RECORD_START, member->body.process.start_ns, member,
-		     &source->image);
+	write_member(&source->writer, RECORD_START, member->body.process.start_ns, member, image);
 	pthread_mutex_unlock(&source->lock);
 	os_event_set(source->wake);
 }
@@ -88,7 +86,6 @@ static void free_source(struct source *source)
 {
 	record_writer_free(&source->writer);
 	record_writer_free(&source->lent);
-	running_image_free(&source->image);
 	os_event_destroy(source->wake);
 	pthread_mutex_destroy(&source->lock);
 	free(source);
@@ -193,6 +190,7 @@ static void tell_existing(const struct job_member *member, void *param)
 {
 	struct snapshot *snapshot = param;
 
+	running_image_read(member->process, member->pid, false, &snapshot->image);
 	write_member(&snapshot->writer, RECORD_EXISTING, os_boot_ns(), member, &snapshot->image);
 	record_writer_lend_each(&snapshot->writer, snapshot->on_record, snapshot->param);
 	/* None comes or goes while they are visited. */

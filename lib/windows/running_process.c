@@ -36,12 +36,12 @@ static uint64_t units_of(const FILETIME *time)
 
 HANDLE running_process_open(uint32_t pid)
 {
-	HANDLE process =
-	    OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
+	HANDLE process = OpenProcess(PROCESS_QUERY_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
 
-	/* NT 5.2 does not know the lesser right. */
+	/* Those that Windows protects give the lesser right alone, which NT 5.2 does not know. */
 	if (!process && GetLastError() == ERROR_ACCESS_DENIED)
-		process = OpenProcess(PROCESS_QUERY_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
+		process =
+		    OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
 	return process;
 }
 

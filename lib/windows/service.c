@@ -351,10 +351,23 @@ int service_unload(void)
 	return error;
 }
 
-static int remove_file(const struct service *service)
+static bool delete_file(const wchar_t *path)
 {
-	if (service_file_is(service->beside, service->installed) ||
-	    DeleteFileW(service->installed) || GetLastError() == ERROR_FILE_NOT_FOUND)
+	return DeleteFileW(path) || GetLastError() == ERROR_FILE_NOT_FOUND;
+}
+
+static int remove_files(const struct service *service)
+{
+	wchar_t *moved = malloc(SERVICE_FILE_PATH_MAX * sizeof(*moved));
+	bool removed = moved != NULL;
+
+	if (moved) {
+		name_moved(service, moved);
+		delete_file(moved); /* else it is gone with the next start of Windows */
+	}
+	free(moved);
+	if (removed && (service_file_is(service->beside, service->installed) ||
+			delete_file(service->installed)))
 		return 0;
 	return service_error(GetLastError(),
 			     "cannot remove ProcObsrv.sys from the system's drivers");
@@ -373,7 +386,7 @@ int service_remove(void)
 	if (!error)
 		error = delete_service(&service);
 	if (!error)
-		error = remove_file(&service);
+		error = remove_files(&service);
 	close_service(&service);
 	return error;
 }
