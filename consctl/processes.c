@@ -157,10 +157,9 @@ void append_command(struct buffer *buffer, const struct procobsrv_process *proce
 		format_text_escape(buffer, process->command_line);
 		return;
 	}
-	if (process->argc && !(process->flags & PROCOBSRV_PROCESS_KERNEL_THREAD)) {
-		format_text_argv(buffer, process->argv, process->argc);
+	if (!(process->flags & PROCOBSRV_PROCESS_KERNEL_THREAD) &&
+	    format_text_command(buffer, process))
 		return;
-	}
 	buffer_append_character(buffer, '[');
 	format_text_escape(buffer, process->name);
 	buffer_append_character(buffer, ']');

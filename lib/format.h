@@ -49,6 +49,9 @@ void format_text_event(struct buffer *buffer, const struct procobsrv_event *even
 void format_text_escape(struct buffer *buffer, const char *text);
 /* Appends argv joined by spaces, quoted as a shell would need it, and escaped. */
 void format_text_argv(struct buffer *buffer, const char *const *argv, size_t argc);
+/* Appends what was called: argv so; on Windows the command line, or the path where that is not
+ * known. False: nothing is known, and nothing was appended. */
+bool format_text_command(struct buffer *buffer, const struct procobsrv_process *process);
 /* Columns that the escaped bytes take on a terminal (wide characters count as two). */
 size_t format_text_width(const char *text, size_t size);
 

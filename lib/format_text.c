@@ -2,6 +2,7 @@
 /* Events for people: one aligned line each, safe for a terminal. */
 #include "format.h"
 
+#include "hex.h"
 #include "os.h"
 #include "text_line.h"
 #include "text_number.h"
@@ -196,16 +197,16 @@ static void append_duration(struct text_line *line, uint64_t ns)
 	text_line_append(line, "ns");
 }
 
-static const char *last_component(const char *path)
+static const char *last_component(const char *path, const char *separators)
 {
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
+	for (const char *next; (next = strpbrk(path, separators)) != NULL;)
+		path = next + 1;
+	return path;
 }
 
 static bool is_named(const char *path, const char *name)
 {
-	return path != NULL && strcmp(last_component(path), name) == 0;
+	return path != NULL && strcmp(last_component(path, "/"), name) == 0;
 }
 
 /* Whether argv[0] tells what runs: a program may call itself anything. */
@@ -215,10 +216,33 @@ static bool is_telling(const struct procobsrv_process *process)
 
 	if (called[0] == '-') /* a login shell */
 		called++;
-	called = last_component(called);
+	called = last_component(called, "/");
 	return process->exe == NULL || is_named(process->exe, called) ||
 	       is_named(process->filename, called) || is_named(process->script, called) ||
 	       is_named(process->interpreter, called);
+}
+
+static char lower(char character)
+{
+	return character >= 'A' && character <= 'Z' ? (char)(character - 'A' + 'a') : character;
+}
+
+/* The same on Windows, which looks neither at case nor at whether ".exe" is written. */
+static bool is_telling_wide(const struct procobsrv_process *process)
+{
+	const char *called = last_component(process->argv[0], "\\/");
+	const char *name = process->name;
+
+	if (*name == 0)
+		return true;
+	while (*called != 0 && lower(*called) == lower(*name)) {
+		called++;
+		name++;
+	}
+	if (*called != 0)
+		return false;
+	return *name == 0 || (name[0] == '.' && lower(name[1]) == 'e' && lower(name[2]) == 'x' &&
+			      lower(name[3]) == 'e' && name[4] == 0);
 }
 
 static void append_argv(struct text_line *line, const char *const *argv, size_t argc)
@@ -253,9 +277,31 @@ static void append_tags(struct text_line *line, const struct procobsrv_process *
 	}
 }
 
+/* One string is passed on Windows: it is shown as it is. */
+static void append_wide_command(struct text_line *line, const struct procobsrv_process *process)
+{
+	const char *path = process->exe != NULL ? process->exe : process->exe_nt;
+
+	if (path == NULL)
+		path = process->name;
+	if (process->command_line == NULL) {
+		text_line_append_wide(line, path);
+		return;
+	}
+	if (process->argc > 0 && !is_telling_wide(process)) {
+		text_line_append_wide(line, path);
+		text_line_append(line, " as ");
+	}
+	text_line_append_wide(line, process->command_line);
+}
+
 static void append_command(struct text_line *line, const struct procobsrv_process *process)
 {
 	append_tags(line, process);
+	if (process->flags & PROCOBSRV_PROCESS_WTF8) {
+		append_wide_command(line, process);
+		return;
+	}
 	if (process->argv == NULL || process->argc == 0) {
 		text_line_append_quoted(line, process->exe != NULL ? process->exe : process->name);
 		return;
@@ -267,22 +313,31 @@ static void append_command(struct text_line *line, const struct procobsrv_proces
 	append_argv(line, process->argv, process->argc);
 }
 
+static void append_name(struct text_line *line, const struct procobsrv_process *process)
+{
+	if (process->flags & PROCOBSRV_PROCESS_WTF8)
+		text_line_append_wide(line, process->name);
+	else
+		text_line_append_quoted(line, process->name);
+}
+
 static void append_start(struct text_line *line, const struct procobsrv_event *event)
 {
 	const struct procobsrv_process *process = event->process;
+	bool has_program = process->argv != NULL || process->flags & PROCOBSRV_PROCESS_WTF8;
 
 	/* Linux: not yet another program than its parent. Windows: a program with its start. */
-	if ((process->flags & PROCOBSRV_PROCESS_FORKED) != 0 || process->argv == NULL)
-		text_line_append_quoted(line, process->name);
+	if ((process->flags & PROCOBSRV_PROCESS_FORKED) != 0 || !has_program)
+		append_name(line, process);
 	else
 		append_command(line, process);
 	if (event->parent != NULL) {
 		text_line_append(line, " by ");
-		text_line_append_quoted(line, event->parent->name);
+		append_name(line, event->parent);
 	}
 	if (event->creator != NULL) {
 		text_line_append(line, ", created by ");
-		text_line_append_quoted(line, event->creator->name);
+		append_name(line, event->creator);
 		text_line_append(line, " (");
 		text_line_append_unsigned(line, event->creator->pid);
 		text_line_append(line, ")");
@@ -302,6 +357,19 @@ static const char *signal_name(uint32_t signal)
 	return signal < sizeof names / sizeof names[0] ? names[signal] : NULL;
 }
 
+/* Statuses of Windows' kernel are known by their hexadecimal form: 0xc0000005. */
+static void append_code(struct text_line *line, uint32_t code)
+{
+	char text[sizeof "0x12345678"] = "0x";
+
+	if (code <= INT32_MAX) {
+		text_line_append_unsigned(line, code);
+		return;
+	}
+	*hex_append(text + 2, code) = 0;
+	text_line_append(line, text);
+}
+
 static void append_status(struct text_line *line, const struct procobsrv_exit *status)
 {
 	const char *name = signal_name(status->signal);
@@ -312,7 +380,7 @@ static void append_status(struct text_line *line, const struct procobsrv_exit *s
 	}
 	if (status->signal == 0) {
 		text_line_append(line, "  exit ");
-		text_line_append_unsigned(line, status->code);
+		append_code(line, status->code);
 	} else {
 		text_line_append(line, "  signal ");
 		text_line_append_unsigned(line, status->signal);
@@ -330,7 +398,7 @@ static void append_exit(struct text_line *line, const struct procobsrv_event *ev
 {
 	const struct procobsrv_exit *status = event->exit;
 
-	text_line_append_quoted(line, event->process->name);
+	append_name(line, event->process);
 	if (status == NULL)
 		return;
 	append_status(line, status);
@@ -479,6 +547,18 @@ void format_text_argv(struct buffer *buffer, const char *const *argv, size_t arg
 	struct text_line line = TEXT_LINE_INTO(buffer, 0);
 
 	append_argv(&line, argv, argc);
+}
+
+bool format_text_command(struct buffer *buffer, const struct procobsrv_process *process)
+{
+	struct text_line line = TEXT_LINE_INTO(buffer, 0);
+
+	if (process->flags & PROCOBSRV_PROCESS_WTF8) {
+		append_wide_command(&line, process);
+		return true;
+	}
+	append_argv(&line, process->argv, process->argc);
+	return process->argc > 0;
 }
 
 /* How many bytes a control sequence of ours takes (ESC [ ... m), 0: there is none. */

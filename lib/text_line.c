@@ -2,6 +2,7 @@
 #include "text_line.h"
 
 #include "text_number.h"
+#include "utf16.h"
 #include "utf8.h"
 
 #include <string.h>
@@ -102,22 +103,28 @@ struct character {
 	bool plain; /* may be shown as it is */
 };
 
+/* Width, and whether it may be shown: one that is beside others is another matter than alone. */
+static void classify(struct text_line *line, struct character *character)
+{
+	character->width = 0;
+	character->plain = character->value != UTF8_INVALID && !unicode_is_unsafe(character->value);
+	if (!character->plain)
+		return;
+	character->width = unicode_width(character->value);
+	if (character->width > 0)
+		line->marks = 0;
+	else if (line->marks >= MARKS_MAX)
+		character->plain = false;
+	else
+		line->marks++;
+}
+
 static struct character next_character(struct text_line *line, const char *text, size_t size)
 {
 	struct character character;
 
 	character.size = utf8_decode(text, size, &character.value);
-	character.width = 0;
-	character.plain = character.value != UTF8_INVALID && !unicode_is_unsafe(character.value);
-	if (character.plain) {
-		character.width = unicode_width(character.value);
-		if (character.width > 0)
-			line->marks = 0;
-		else if (line->marks >= MARKS_MAX)
-			character.plain = false;
-		else
-			line->marks++;
-	}
+	classify(line, &character);
 	return character;
 }
 
@@ -182,6 +189,51 @@ void text_line_append_escaped(struct text_line *line, const char *text)
 		struct character character = next_character(line, text, size);
 
 		append_one_escaped(line, text, &character);
+		text += character.size;
+		size -= character.size;
+	}
+}
+
+static void append_one_wide(struct text_line *line, const char *text,
+			    const struct character *character)
+{
+	char unit[UNIT_SIZE_MAX];
+	char *out = unit;
+
+	if (character->plain) {
+		append_unit(line, text, character->size, character->width);
+		return;
+	}
+	if (control_letter(character->value) != 0) {
+		*out++ = '\\';
+		*out++ = control_letter(character->value);
+	} else if (character->value == UTF8_INVALID) {
+		out = write_bytes(out, text, character->size);
+	} else {
+		out = write_braces(out, character->value);
+	}
+	append_unit(line, unit, (size_t)(out - unit), (size_t)(out - unit));
+	line->marks = MARKS_MAX;
+}
+
+void text_line_append_wide(struct text_line *line, const char *text)
+{
+	size_t size = strlen(text);
+
+	line->marks = MARKS_MAX;
+	while (size > 0 && !line->full) {
+		struct character character;
+		size_t taken = append_run(line, text, size, "\x7f\x7f"); /* none is special */
+
+		text += taken;
+		size -= taken;
+		if (size == 0)
+			break;
+		character.size = wtf8_decode(text, size, &character.value);
+		classify(line, &character);
+		if (utf16_is_surrogate(character.value))
+			character.plain = false;
+		append_one_wide(line, text, &character);
 		text += character.size;
 		size -= character.size;
 	}

@@ -27,6 +27,11 @@ void text_line_append(struct text_line *line, const char *ascii);
 void text_line_append_unsigned(struct text_line *line, uint64_t value);
 /* Somebody else's: escaped as format_text_escape() says. */
 void text_line_append_escaped(struct text_line *line, const char *text);
+/*
+ * The same for text of Windows (WTF-8), where a backslash is what paths are made of and stays as it
+ * is; a surrogate alone is \u{d800}.
+ */
+void text_line_append_wide(struct text_line *line, const char *text);
 /* One argument as a shell would need it: word, 'two words', $'line\n'. */
 void text_line_append_quoted(struct text_line *line, const char *text);
 /* Spaces up to a column, at least one. */

@@ -95,8 +95,7 @@ void utf16_append_utf8(struct buffer *buffer, const char *text, size_t size)
 		uint32_t character;
 		size_t taken = wtf8_decode(text, size, &character);
 
-		if (character == 0 || is_first_half(character) || is_second_half(character) ||
-		    character == UTF8_INVALID)
+		if (character == 0 || utf16_is_surrogate(character) || character == UTF8_INVALID)
 			character = REPLACEMENT;
 		buffer_append(buffer, bytes, utf8_encode(bytes, character));
 		text += taken;

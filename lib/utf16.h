@@ -26,6 +26,12 @@ size_t utf16_to_wtf8(char *out, const char *utf16, size_t size);
  */
 size_t wtf8_decode(const char *text, size_t size, uint32_t *character);
 
+/* Half of a pair, of which there is no other. */
+static inline bool utf16_is_surrogate(uint32_t character)
+{
+	return character >= 0xd800 && character <= 0xdfff;
+}
+
 /* Appends `size` bytes of WTF-8 in UTF-16LE; what is not WTF-8 becomes U+FFFD. */
 void utf16_append(struct buffer *buffer, const char *text, size_t size);
 

@@ -105,14 +105,36 @@ static const struct procobsrv_process notepad = {
     .start_time_ns = SAMPLE_TIME_NS,
     .pid = 4000,
     .ppid = 811,
+    .flags = PROCOBSRV_PROCESS_WTF8,
     .session = 1,
     .name = "notepad.exe",
-    .exe = "C:/Windows/notepad.exe",
+    .exe = "C:\\Windows\\notepad.exe",
+    .exe_nt = "\\Device\\HarddiskVolume2\\Windows\\notepad.exe",
     .argv = notepad_argv,
     .argc = COUNT(notepad_argv),
     .command_line = "notepad.exe \"a b.txt\"",
     .sid = "S-1-5-21-1-2-3-1001",
 };
+
+/* Surrogates alone, a NUL in the middle. */
+static const char *const odd_argv[] = {"other", "\xed\xa0\x80", "\\\"", NULL};
+
+static const struct procobsrv_process odd = {
+    .id = "boot-4004-1",
+    .present = PROCOBSRV_HAS_PPID | PROCOBSRV_HAS_START,
+    .start_time_ns = SAMPLE_TIME_NS,
+    .pid = 4004,
+    .ppid = 4000,
+    .flags = PROCOBSRV_PROCESS_WTF8,
+    .name = "\xed\xbf\xbf\xe2\x80\xae.exe",
+    .exe = "\\\\server\\a b\\\xed\xbf\xbf\xe2\x80\xae.exe",
+    .argv = odd_argv,
+    .argc = COUNT(odd_argv),
+    .command_line = "other \xed\xa0\x80 \\\"\xc0\x80\x1b[31m\n",
+};
+
+static const struct procobsrv_exit crash_status = {
+    .code = 0xc0000005, .has_status = 1, .duration_ns = 1000};
 
 static const struct procobsrv_process bare = {.id = "boot-5-5", .pid = 5, .name = ""};
 
@@ -170,10 +192,16 @@ const struct procobsrv_event sample_full = {EVENT(PROCOBSRV_EXEC, 4715, full), .
 					    .flags = PROCOBSRV_EVENT_SYNTHETIC};
 const struct procobsrv_event sample_command_line = {EVENT(PROCOBSRV_START, 4716, notepad),
 						    .creator = &cc1};
+const struct procobsrv_event sample_odd = {EVENT(PROCOBSRV_START, 4717, odd)};
+const struct procobsrv_event sample_crash = {EVENT(PROCOBSRV_EXIT, 4718, odd),
+					     .exit = &crash_status};
 const struct procobsrv_event sample_bare = {
     .kind = PROCOBSRV_EXIT, .seq = 1, .process = &bare, .time_ns = 1};
 
-const struct procobsrv_event *const sample_events[] = {
-    &sample_existing, &sample_start,  &sample_exec,	    &sample_exec_failed,
-    &sample_exit,     &sample_killed, &sample_gone,	    &sample_lost,
-    &sample_full,     &sample_bare,   &sample_command_line, NULL};
+const struct procobsrv_event *const sample_events[] = {&sample_existing,     &sample_start,
+						       &sample_exec,	     &sample_exec_failed,
+						       &sample_exit,	     &sample_killed,
+						       &sample_gone,	     &sample_lost,
+						       &sample_full,	     &sample_bare,
+						       &sample_command_line, &sample_odd,
+						       &sample_crash,	     NULL};

@@ -21,6 +21,9 @@ extern const struct procobsrv_event sample_lost;
 extern const struct procobsrv_event sample_full;
 /* What a start looks like where programs are started, not forked. */
 extern const struct procobsrv_event sample_command_line;
+/* The same with text that is no Unicode; and one that ended with a status of the kernel. */
+extern const struct procobsrv_event sample_odd;
+extern const struct procobsrv_event sample_crash;
 /* A process of which next to nothing is known. */
 extern const struct procobsrv_event sample_bare;
 

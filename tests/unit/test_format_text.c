@@ -47,8 +47,8 @@ static void writes_each_kind(void **state)
 	expect_event(&sample_lost,
 		     "             LOST 19 events (6 starts, 6 execs, 7 exits): ring full\n");
 	expect_event(&sample_command_line,
-		     "06:13:20.123 start       4000     811      -  notepad.exe 'a b.txt' by make, "
-		     "created by cc1 (812)\n");
+		     "06:13:20.123 start       4000     811      -  notepad.exe \"a b.txt\" by "
+		     "make, created by cc1 (812)\n");
 	expect_event(&sample_bare, "00:00:00.000 exit           5       -      -  ''\n");
 }
 
@@ -61,6 +61,62 @@ static void warns_first(void **state)
 	    "06:13:20.123 exec         900     811   1000  [synthetic] [setuid] [setgid] "
 	    "[memfd] [argv truncated] $'/tmp/\\xe2\\x80\\xaeexe\xf0\x9f\x98\x80\\xed\\xa0\\x80'"
 	    " as $'\\xff\\xfe' '' $'a\\nb'\n");
+}
+
+/* Windows: the command line as it was passed, backslashes as they are, all else escaped. */
+static void writes_windows(void **state)
+{
+	struct procobsrv_process process = *sample_command_line.process;
+	struct procobsrv_event event = {.kind = PROCOBSRV_START, .process = &process};
+	static const char *argv[] = {"", NULL};
+
+	(void)state;
+	expect_event(
+	    &sample_odd,
+	    "06:13:20.123 start       4004    4000      -  "
+	    "\\\\server\\a b\\\\u{dfff}\\u{202e}.exe as other \\u{d800} \\\"\\u{0000}\\u{001b}"
+	    "[31m\\n by make\n");
+	expect_event(&sample_crash,
+		     "06:13:20.123 exit        4004    4000      -  \\u{dfff}\\u{202e}.exe  exit "
+		     "0xc0000005  1.00us\n");
+
+	process.argv = argv;
+	process.argc = 1;
+	process.command_line = "x y";
+	argv[0] = "NOTEPAD"; /* neither case nor ".exe" makes another program of it */
+	expect_event(&event, "             start       4000     811      -  x y\n");
+	argv[0] = "c:/windows\\Notepad.EXE";
+	expect_event(&event, "             start       4000     811      -  x y\n");
+	argv[0] = "notepad.e";
+	expect_event(&event, "             start       4000     811      -  "
+			     "C:\\Windows\\notepad.exe as x y\n");
+	argv[0] = "svchost.exe";
+	process.exe = NULL;
+	expect_event(&event, "             start       4000     811      -  "
+			     "\\Device\\HarddiskVolume2\\Windows\\notepad.exe as x y\n");
+	process.command_line = NULL;
+	process.argv = NULL;
+	process.argc = 0;
+	expect_event(&event, "             start       4000     811      -  "
+			     "\\Device\\HarddiskVolume2\\Windows\\notepad.exe\n");
+	process.exe_nt = NULL;
+	expect_event(&event, "             start       4000     811      -  notepad.exe\n");
+}
+
+static void expect_command(const struct procobsrv_process *process, const char *expected)
+{
+	struct buffer buffer = BUFFER_EMPTY;
+
+	assert_int_equal(format_text_command(&buffer, process), expected != NULL);
+	expect(&buffer, expected ? expected : "");
+}
+
+static void writes_commands(void **state)
+{
+	(void)state;
+	expect_command(sample_exec.process, "cc1 -E a.c -o 'two words'");
+	expect_command(sample_bare.process, NULL);
+	expect_command(sample_command_line.process, "notepad.exe \"a b.txt\"");
 }
 
 static void expect_escaped(const char *text, const char *expected)
@@ -285,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(writes_each_kind), cmocka_unit_test(warns_first),
+	    cmocka_unit_test(writes_windows),	cmocka_unit_test(writes_commands),
 	    cmocka_unit_test(escapes),		cmocka_unit_test(quotes),
 	    cmocka_unit_test(measures_width),	cmocka_unit_test(cuts),
 	    cmocka_unit_test(colors),		cmocka_unit_test(aligns_header),

@@ -185,6 +185,35 @@ static void keeps_odd_bytes(void **state)
 	json_decref(root);
 }
 
+/* Windows: one U+FFFD for what is half a pair, and the units of UTF-16 beside. */
+static void keeps_odd_units(void **state)
+{
+	json_t *root = parse_event(&sample_odd);
+	static const char name[] = "\xff\xdf\x2e\x20.\0e\0x\0e";
+	static const char argv[] = "o\0t\0h\0e\0r\0\0\0\x00\xd8\0\0\\\0\"\0\0";
+	static const char line[] = "o\0t\0h\0e\0r\0 \0\x00\xd8 \0\\\0\"\0\0\0\x1b\0[\0"
+				   "3\0"
+				   "1\0m\0\n";
+
+	(void)state;
+	expect_text(root, "process.name", "\xef\xbf\xbd\xe2\x80\xae.exe");
+	expect_base64(root, "process.name_base64", name, sizeof name);
+	expect_text(root, "process.exe", "\\\\server\\a b\\\xef\xbf\xbd\xe2\x80\xae.exe");
+	assert_non_null(member(root, "process.exe_base64"));
+	expect_absent(root, "process.exe_nt");
+	assert_int_equal(json_array_size(member(root, "process.argv")), 3);
+	assert_string_equal(json_string_value(json_array_get(member(root, "process.argv"), 1)),
+			    "\xef\xbf\xbd");
+	expect_base64(root, "process.argv_base64", argv, sizeof argv);
+	expect_text(root, "process.command_line", "other \xef\xbf\xbd \\\"\xef\xbf\xbd\x1b[31m\n");
+	expect_base64(root, "process.command_line_base64", line, sizeof line);
+	json_decref(root);
+
+	root = parse_event(&sample_crash);
+	expect_number(root, "exit.code", 0xc0000005);
+	json_decref(root);
+}
+
 static void writes_other_kinds(void **state)
 {
 	json_t *root = parse_event(&sample_exit);
@@ -223,6 +252,10 @@ static void writes_other_kinds(void **state)
 
 	root = parse_event(&sample_command_line);
 	expect_text(root, "process.command_line", "notepad.exe \"a b.txt\"");
+	expect_text(root, "process.exe", "C:\\Windows\\notepad.exe");
+	expect_text(root, "process.exe_nt", "\\Device\\HarddiskVolume2\\Windows\\notepad.exe");
+	expect_absent(root, "process.exe_base64");
+	expect_number(root, "process.session", 1);
 	expect_text(root, "process.sid", "S-1-5-21-1-2-3-1001");
 	expect_absent(root, "process.uid");
 	json_decref(root);
@@ -377,15 +410,11 @@ static int print_samples(void)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(writes_exec),
-	    cmocka_unit_test(writes_everything),
-	    cmocka_unit_test(keeps_odd_bytes),
-	    cmocka_unit_test(writes_other_kinds),
-	    cmocka_unit_test(writes_lost),
-	    cmocka_unit_test(writes_begin_and_end),
-	    cmocka_unit_test(leaves_out_what_is_not_known),
-	    cmocka_unit_test(escapes_anywhere),
-	    cmocka_unit_test(formats_as_snprintf_does),
+	    cmocka_unit_test(writes_exec),	    cmocka_unit_test(writes_everything),
+	    cmocka_unit_test(keeps_odd_bytes),	    cmocka_unit_test(keeps_odd_units),
+	    cmocka_unit_test(writes_other_kinds),   cmocka_unit_test(writes_lost),
+	    cmocka_unit_test(writes_begin_and_end), cmocka_unit_test(leaves_out_what_is_not_known),
+	    cmocka_unit_test(escapes_anywhere),	    cmocka_unit_test(formats_as_snprintf_does),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--samples") == 0)
