@@ -51,7 +51,8 @@ DWORD client_open(struct client *client, DWORD buffer_size)
 	client->buffer_size = buffer_size ? buffer_size : (DWORD)CLIENT_BUFFER_MIN;
 	client->buffer = calloc(1, client->buffer_size);
 	client->finished = CreateEventW(NULL, TRUE, FALSE, NULL);
-	return client->buffer && client->finished ? 0 : ERROR_NOT_ENOUGH_MEMORY;
+	client->answered = CreateEventW(NULL, TRUE, FALSE, NULL);
+	return client->buffer && client->finished && client->answered ? 0 : ERROR_NOT_ENOUGH_MEMORY;
 }
 
 void client_close(struct client *client)
@@ -62,6 +63,8 @@ void client_close(struct client *client)
 		CloseHandle(client->device);
 	if (client->finished)
 		CloseHandle(client->finished);
+	if (client->answered)
+		CloseHandle(client->answered);
 	free(client->buffer);
 	memset(client, 0, sizeof(*client));
 }
@@ -69,7 +72,7 @@ void client_close(struct client *client)
 DWORD client_control(struct client *client, DWORD code, const void *in, DWORD in_size, void *out,
 		     DWORD out_size, DWORD *written)
 {
-	OVERLAPPED overlapped = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+	OVERLAPPED overlapped = {.hEvent = client->answered};
 	DWORD error = 0;
 	DWORD size = 0;
 
@@ -84,7 +87,6 @@ DWORD client_control(struct client *client, DWORD code, const void *in, DWORD in
 		if (!GetOverlappedResult(client->device, &overlapped, &size, TRUE))
 			error = GetLastError();
 	}
-	CloseHandle(overlapped.hEvent);
 	if (written)
 		*written = size;
 	return error;

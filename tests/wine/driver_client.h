@@ -21,7 +21,8 @@ void driver_expect_gone(void);
 
 struct client {
 	HANDLE device;
-	HANDLE finished; /* event of the one overlapped call */
+	HANDLE answered; /* event of calls that are waited for */
+	HANDLE finished; /* event of the one read that may wait */
 	OVERLAPPED overlapped;
 	uint32_t id;
 	struct ioctl_token token; /* after what was read last */

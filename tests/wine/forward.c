@@ -23,17 +23,20 @@
 #ifndef ProcessImageFileName
 #define ProcessImageFileName 27
 #endif
-#define ProcessCommandLine 60
+
+#define MESSAGE_ENDED 0x1000 /* ours: a process has ended; beyond those of jobs */
 
 /* A process of the job, held open from its start until its end has been told. */
 struct member {
 	struct member *next;
 	DWORD pid;
 	HANDLE process;
+	HANDLE wait;
 	struct helper_process told;
 };
 
 static struct member *members;
+static HANDLE port;
 static unsigned unopened;
 
 static int fail(const char *what)
@@ -60,6 +63,42 @@ static void ask_string(HANDLE process, ULONG what, wchar_t *text, size_t count)
 	text[answer.string.Length / sizeof(wchar_t)] = 0;
 }
 
+/* The command line as the process itself has it. */
+static void read_command_line(HANDLE process, wchar_t *text, size_t count)
+{
+	PROCESS_BASIC_INFORMATION information = {0};
+	RTL_USER_PROCESS_PARAMETERS parameters;
+	PEB block;
+
+	text[0] = 0;
+	if (NtQueryInformationProcess(process, ProcessBasicInformation, &information,
+				      sizeof(information), NULL) != 0 ||
+	    !ReadProcessMemory(process, information.PebBaseAddress, &block, sizeof(block), NULL) ||
+	    !ReadProcessMemory(process, block.ProcessParameters, &parameters, sizeof(parameters),
+			       NULL) ||
+	    parameters.CommandLine.Length / sizeof(wchar_t) >= count ||
+	    !ReadProcessMemory(process, parameters.CommandLine.Buffer, text,
+			       parameters.CommandLine.Length, NULL))
+		return;
+	text[parameters.CommandLine.Length / sizeof(wchar_t)] = 0;
+}
+
+/*
+ * Copies what the process runs. Under Wine a process learns that itself, in its first moments,
+ * which a kernel would know before.
+ */
+static void describe(HANDLE process, wchar_t *image, wchar_t *command_line, size_t count)
+{
+	for (int attempt = 0; attempt < 2000; attempt++) {
+		ask_string(process, ProcessImageFileName, image, count);
+		read_command_line(process, command_line, count);
+		if (image[0] && command_line[0])
+			return;
+		if (WaitForSingleObject(process, 1) == WAIT_OBJECT_0)
+			return;
+	}
+}
+
 static DWORD parent_of(HANDLE process)
 {
 	PROCESS_BASIC_INFORMATION information = {0};
@@ -68,6 +107,15 @@ static DWORD parent_of(HANDLE process)
 	NtQueryInformationProcess(process, ProcessBasicInformation, &information,
 				  sizeof(information), &length);
 	return (DWORD)(ULONG_PTR)information.InheritedFromUniqueProcessId;
+}
+
+/* Of a job within the job Wine tells the starts alone: the ends are waited for. */
+static void CALLBACK on_end(void *context, BOOLEAN timed_out)
+{
+	const struct member *member = context;
+
+	(void)timed_out;
+	PostQueuedCompletionStatus(port, MESSAGE_ENDED, 0, (OVERLAPPED *)(ULONG_PTR)member->pid);
 }
 
 static void tell_start(DWORD pid)
@@ -90,13 +138,14 @@ static void tell_start(DWORD pid)
 	member->told.kind = HELPER_START;
 	member->told.pid = pid;
 	member->told.parent = member->told.creator = parent_of(member->process);
-	ask_string(member->process, ProcessImageFileName, image, 0x7fff);
-	ask_string(member->process, ProcessCommandLine, command_line, 0x7fff);
+	describe(member->process, image, command_line, 0x7fff);
 	error = helper_forward(&member->told, image, command_line);
 	if (error)
 		fprintf(stderr, "forward: the start of %lu: error %lu\n", pid, error);
 	member->next = members;
 	members = member;
+	RegisterWaitForSingleObject(&member->wait, member->process, on_end, member, INFINITE,
+				    WT_EXECUTEONLYONCE);
 }
 
 static void tell_exit(DWORD pid)
@@ -107,7 +156,7 @@ static void tell_exit(DWORD pid)
 
 		if (member->pid != pid)
 			continue;
-		WaitForSingleObject(member->process, 5000);
+		UnregisterWaitEx(member->wait, INVALID_HANDLE_VALUE);
 		member->told.kind = HELPER_EXIT;
 		error = helper_forward(&member->told, NULL, NULL);
 		if (error)
@@ -119,8 +168,8 @@ static void tell_exit(DWORD pid)
 	}
 }
 
-/* Until the last process of the job has ended. */
-static void follow(HANDLE port)
+/* Until the last process that was told of has ended. */
+static void follow(void)
 {
 	DWORD message;
 	ULONG_PTR key;
@@ -131,10 +180,9 @@ static void follow(HANDLE port)
 
 		if (message == JOB_OBJECT_MSG_NEW_PROCESS)
 			tell_start(pid);
-		else if (message == JOB_OBJECT_MSG_EXIT_PROCESS ||
-			 message == JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS)
+		else if (message == MESSAGE_ENDED)
 			tell_exit(pid);
-		else if (message == JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO)
+		if (message == MESSAGE_ENDED && !members)
 			break;
 	}
 	if (unopened)
@@ -150,7 +198,7 @@ static wchar_t *rest_of_command_line(void)
 	return found ? found + 4 : NULL;
 }
 
-static HANDLE make_job(HANDLE port)
+static HANDLE make_job(void)
 {
 	HANDLE job = CreateJobObjectW(NULL, NULL);
 	JOBOBJECT_ASSOCIATE_COMPLETION_PORT association = {.CompletionKey = job,
@@ -172,9 +220,11 @@ static int run(wchar_t *command_line)
 	    .hStdError = GetStdHandle(STD_ERROR_HANDLE),
 	};
 	PROCESS_INFORMATION started;
-	HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
-	HANDLE job = make_job(port);
 	DWORD status = OWN_FAILURE;
+	HANDLE job;
+
+	port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+	job = make_job();
 
 	if (!job)
 		return fail("a job object");
@@ -186,7 +236,7 @@ static int run(wchar_t *command_line)
 		return fail("putting the program into a job");
 	}
 	ResumeThread(started.hThread);
-	follow(port);
+	follow();
 	GetExitCodeProcess(started.hProcess, &status);
 	return (int)status;
 }
