@@ -153,10 +153,6 @@ int processes_match(const struct processes *processes, const size_t *parents,
 
 void append_command(struct buffer *buffer, const struct procobsrv_process *process)
 {
-	if (process->command_line) {
-		format_text_escape(buffer, process->command_line);
-		return;
-	}
 	if (!(process->flags & PROCOBSRV_PROCESS_KERNEL_THREAD) &&
 	    format_text_command(buffer, process))
 		return;
