@@ -1,17 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a stream of records, through the decoder and all that comes after it. Input: records
- * back to back, each preceded by two bytes of length; a short header is completed so that the
- * fuzzer gets past the first checks.
+ * Any bytes as a stream of records, through the decoder and all that comes after it, up to the
+ * lines that are written and the record that a checkpoint keeps. Input: records back to back, each
+ * preceded by two bytes of length; a short header is completed so that the fuzzer gets past the
+ * first checks.
  */
 #include "dispatch.h"
+#include "format.h"
+#include "record_build.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void drop(struct event *event, void *param)
+/* What is kept of a process must be one that can be read again. */
+static void keep(const struct procobsrv_process *process)
 {
-	(void)param;
+	struct buffer buffer = BUFFER_EMPTY;
+	struct record_header header;
+	struct record_view view;
+
+	record_build_existing_of(process, &buffer);
+	memcpy(&header, buffer.data, sizeof header);
+	if (process->pid != 0 && record_decode(buffer.data, header.size, &view) != 0)
+		abort();
+	buffer_free(&buffer);
+}
+
+static void tell(struct event *event, void *param)
+{
+	struct format_text_options options = {.columns = 100};
+	struct buffer *lines = param;
+
+	lines->size = 0;
+	format_json_event(lines, &event->public);
+	format_text_event(lines, &event->public, &options);
+	if (memchr(lines->data, 0, lines->size) != NULL)
+		abort();
+	if (event->public.process != NULL)
+		keep(event->public.process);
 	procobsrv_event_unref(&event->public);
 }
 
@@ -39,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const variables[] = {"PATH", "A", NULL};
+	struct buffer lines = BUFFER_EMPTY;
 	struct dispatch dispatch;
 
 	if (dispatch_init(&dispatch))
@@ -46,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dispatch.kinds = PROCOBSRV_KINDS_ALL;
 	dispatch.env_names = variables;
 	dispatch.root_pid = size ? data[0] & 1 : 0;
-	dispatch.deliver = drop;
+	dispatch.deliver = tell;
+	dispatch.param = &lines;
 	while (size > 2) {
 		size_t length = (size_t)data[0] | (size_t)(data[1] & 3) << 8;
 		data += 2;
@@ -58,5 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= length;
 	}
 	dispatch_free(&dispatch);
+	buffer_free(&lines);
 	return 0;
 }
