@@ -162,8 +162,8 @@ static size_t path_of_link(const char *rest, char *prefix, size_t size)
 		wide[wcscspn(wide, L"\\")] = L'\0';
 		device = device_of(wide);
 	}
-	/* The whole device, or nothing: it has no rest of its own. */
-	if (device && path_of_mount(device, prefix, size) == strlen(device))
+	/* The whole device, or nothing: it has no rest of its own. (GLOBALROOT is an empty one.) */
+	if (device && *device && path_of_mount(device, prefix, size) == strlen(device))
 		taken = length;
 	free(device);
 	free(wide);

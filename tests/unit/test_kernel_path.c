@@ -32,7 +32,6 @@ static void links_to_drives(void **state)
 	expect("\\DosDevices\\C:\\x", "C:\\x");
 	expect("\\GLOBAL??\\C:\\x", "C:\\x");
 	expect("\\??\\GLOBALROOT\\??\\C:\\x", NULL); /* no loops through the root */
-	expect("\\??\\C:", NULL);
 	expect("\\??\\C:x", NULL);
 	expect("\\??\\", NULL);
 	expect("\\??", NULL);

@@ -388,6 +388,7 @@ static void test_devices(void **state)
 	assert_int_equal(os_path_of_device("\\??\\C:\\x.exe", prefix, sizeof(prefix)), 6);
 	assert_string_equal(prefix, "C:");
 	assert_int_equal(os_path_of_device("\\Device\\Nonexistent\\x", prefix, sizeof(prefix)), 0);
+	assert_int_equal(os_path_of_device("\\??\\GLOBALROOT\\x", prefix, sizeof(prefix)), 0);
 }
 
 static void test_wide(void **state)
