@@ -10,7 +10,8 @@ check 'demo: ten ends' [ "$(grep -cE ' end +[0-9]+  sleep  signal 15 ' "$work/ou
 check 'demo: the last line' sh -c "tail -1 '$work/out' | grep -q '^10 of 10 starts and 10 of 10 ends seen, 0 lost$'"
 try "$consctl" demo -n 200
 check 'demo: 200 programs' out '^200 of 200 starts and 200 of 200 ends seen, 0 lost$'
-try "$consctl" demo -n 3 -- sh -c 'exit 7'
+# (Nor does demo end them where the machine is slow.)
+try env --ignore-signal=TERM "$consctl" demo -n 3 -- sh -c 'exit 7'
 check 'demo: programs that end by themselves' ended_with 0
 check 'demo: their status' out ' end .*  sh  status 7 '
 try env --ignore-signal=TERM "$consctl" demo -n 2 -- sleep 50

@@ -79,8 +79,8 @@ exec 3<>"$work/fifo"
 pid=$!
 wait_for "$work/err" '^watching '
 number=0
-while [ "$number" -lt 200 ]; do
-	env true "$(printf '%02000d' 0)"
+while [ "$number" -lt 20 ]; do
+	env true "$(printf '%020000d' 0)"
 	number=$((number + 1))
 done
 kill -TERM "$pid"

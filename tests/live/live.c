@@ -141,6 +141,13 @@ unsigned live_scaled(unsigned count)
 	return most < 200000 ? (unsigned)(count * most / 200000) + 100 : count;
 }
 
+unsigned live_rounds(unsigned count)
+{
+	unsigned fewer = count / live_setting("PROCOBSRV_LIVE_PATIENCE", 1);
+
+	return fewer < 3 ? 3 : fewer;
+}
+
 bool live_write_core_pattern(const char *pattern)
 {
 	int file = open(LIVE_CORE_PATTERN, O_WRONLY | O_CLOEXEC);

@@ -60,6 +60,8 @@ const char *live_program(const char *name);
 unsigned live_setting(const char *name, unsigned absent);
 /* So many processes, or fewer where PROCOBSRV_LIVE_STORM_COUNT asks for less than 200000. */
 unsigned live_scaled(unsigned count);
+/* So many rounds of the same, or fewer, but three, where PROCOBSRV_LIVE_PATIENCE is wanted. */
+unsigned live_rounds(unsigned count);
 
 /* Sets kernel.core_pattern until the end of the test. One test on a machine may do so at a time;
  * others wait. */

@@ -146,29 +146,51 @@ static void usermode_helper(void)
 	observe_free(&observation);
 }
 
+/* What the process itself had last read of its CPU clock: it cannot have used less. */
+static int64_t noted_cpu_ns(const struct note *note)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < note->count; i++)
+		if (note->entries[i].value > most)
+			most = note->entries[i].value;
+	return (int64_t)most * 1000;
+}
+
+static int64_t waited_cpu_ns(const struct rusage *usage)
+{
+	return ((int64_t)usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000 +
+	       ((int64_t)usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
+}
+
 /*
  * The CPU time of an exit is taken when the exit begins; what tearing down the address space costs
- * comes after that, and is in wait4()'s figure: for a small program some hundred microseconds on a
- * busy machine. The tolerance is 3 ms and 3 %.
+ * comes after that, and is in wait4()'s figure: for a small program some hundred microseconds. In a
+ * virtual machine the CPU clock also runs while the host has taken the cpu away, and where that
+ * happens is chance. So each run lies between what the process noted and wait4(); and it is told
+ * whether it is within 3 ms and 3 % of the latter.
  */
-static void expect_cpu(const struct run *run)
+static bool expect_cpu(const struct run *run)
 {
-	const struct rusage *usage = &run->workload.usage;
 	const struct procobsrv_event *exit =
 	    tree_one(&run->tree, PROCOBSRV_EXIT, (uint32_t)run->workload.pid);
-	int64_t expected = ((int64_t)usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000000 +
-			   ((int64_t)usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
+	int64_t noted = noted_cpu_ns(run->workload.note);
+	int64_t waited = waited_cpu_ns(&run->workload.usage);
+	int64_t tolerance = 3000000 + waited * 3 / 100;
 	int64_t seen = (int64_t)exit->exit->cpu_ns;
 
 	EXPECT(exit->exit->has_usage, "the exit tells no usage");
-	EXPECT(llabs(seen - expected) <= 3000000 + expected * 3 / 100,
-	       "cpu_ns is %" PRId64 ", wait4() says %" PRId64, seen, expected);
+	EXPECT(noted > 0 && seen >= noted, "cpu_ns is %" PRId64 ", the process had noted %" PRId64,
+	       seen, noted);
+	EXPECT(seen <= waited + tolerance, "cpu_ns is %" PRId64 ", wait4() says %" PRId64, seen,
+	       waited);
 	EXPECT(exit->exit->duration_ns >= (uint64_t)seen / 4 &&
 		   exit->exit->duration_ns <= run->workload.ended_ns - run->workload.before_ns,
 	       "duration_ns is %" PRIu64 ", of %" PRIu64 " at most", exit->exit->duration_ns,
 	       run->workload.ended_ns - run->workload.before_ns);
 	EXPECT(exit->exit->user_ns + exit->exit->system_ns <= 2 * (uint64_t)seen + 20000000,
 	       "user_ns and system_ns are far above cpu_ns");
+	return seen >= waited - tolerance;
 }
 
 static void cpu_time(void)
@@ -176,13 +198,19 @@ static void cpu_time(void)
 	static const char *const ways[] = {"joined", "living", "leaderless"};
 
 	for (size_t i = 0; i < 3; i++) {
-		struct run run;
+		bool close = false;
 
-		RUN(&run, "burn", "40", "3", ways[i]);
-		workload_expect_code(&run.workload, 0);
-		expect_life(&run.tree, (uint32_t)run.workload.pid, 1, run.workload.status);
-		expect_cpu(&run);
-		run_free(&run);
+		for (int tries = 0; tries < 10 && !close; tries++) {
+			struct run run;
+
+			RUN(&run, "burn", "40", "3", ways[i]);
+			workload_expect_code(&run.workload, 0);
+			expect_life(&run.tree, (uint32_t)run.workload.pid, 1, run.workload.status);
+			close = expect_cpu(&run);
+			run_free(&run);
+		}
+		EXPECT(close, "%s: in none of ten runs cpu_ns comes near to what wait4() says",
+		       ways[i]);
 	}
 }
 

@@ -299,7 +299,7 @@ static void check_child(const struct observation *observation, uint64_t began_ns
 
 static void storm_at_the_start(void)
 {
-	for (int round = 0; round < ROUNDS; round++) {
+	for (unsigned round = 0; round < live_rounds(ROUNDS); round++) {
 		struct observation observation = {0};
 		struct workload workload;
 		uint64_t began_ns;

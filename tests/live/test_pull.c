@@ -264,7 +264,7 @@ static void leaves_nothing(void)
 	unsigned descriptors = 0;
 
 	note_belongings(&own);
-	for (int round = 0; round < 10; round++) {
+	for (unsigned round = 0; round < live_rounds(10); round++) {
 		struct run run;
 		struct observation observation = {0};
 

@@ -66,13 +66,16 @@ static void leader_exit_codes(void)
 
 static void exits_at_once(void)
 {
+	unsigned rounds = live_scaled(1000);
+	char number[16];
 	struct run run;
 	uint32_t count;
 
-	RUN(&run, "exits_at_once", "1000");
+	snprintf(number, sizeof(number), "%u", rounds);
+	RUN(&run, "exits_at_once", number);
 	workload_expect_code(&run.workload, 0);
 	count = run.workload.note->count;
-	EXPECT_EQUAL("children", count, 1000);
+	EXPECT_EQUAL("children", count, rounds);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct note_entry *entry = &run.workload.note->entries[i];
 

@@ -180,14 +180,16 @@ static void two_at_once(void)
 	const char *truth = live_path("truth");
 	struct console consoles[2];
 	struct workload storm;
+	char number[16];
 
+	snprintf(number, sizeof(number), "%u", live_scaled(5000));
 	console_start(&consoles[0], "first", argv);
 	console_start(&consoles[1], "second", argv);
 	console_wait_watching(&consoles[0]);
 	console_wait_watching(&consoles[1]);
 	workload_start(
 	    &storm, live_program("storm"),
-	    (const char *const[]){"storm", "-n", "5000", "-m", "mixed", "-t", truth, NULL});
+	    (const char *const[]){"storm", "-n", number, "-m", "mixed", "-t", truth, NULL});
 	workload_wait(&storm);
 	workload_expect_code(&storm, 0);
 	expect_end(&consoles[0], SIGTERM, 0);

@@ -198,19 +198,30 @@ static void burn_here(void)
 		 burn_ms);
 }
 
+/* What the process has used so far: it cannot end with less. */
+static void note_cpu_time(void)
+{
+	struct note_entry *entry = note_entry();
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	entry->value = (uint32_t)(used.tv_sec * 1000000 + used.tv_nsec / 1000);
+}
+
 static void *burn(void *param)
 {
 	(void)param;
 	burn_here();
-	note_entry();
+	note_cpu_time();
 	while (linger)
 		sleep_ms(1000);
 	return NULL;
 }
 
 /*
- * burn MS THREADS HOW: the main thread and THREADS others burn MS milliseconds of CPU each. At the
- * end the others have been joined ("joined"), still live ("living"), or the leader has gone first
+ * burn MS THREADS HOW: the main thread and THREADS others burn MS milliseconds of CPU each, and
+ * note in microseconds what the process has used by then. At the end the others have been joined
+ * ("joined"), still live ("living"), or the leader has gone first
  * ("leaderless").
  */
 int verb_burn(int argc, char **argv)
@@ -231,6 +242,7 @@ int verb_burn(int argc, char **argv)
 		while (atomic_load(&note->count) < count)
 			sleep_ms(1);
 		burn_here();
+		note_cpu_time();
 		_exit(0);
 	}
 	for (unsigned i = 0; i < count && i < 64; i++)

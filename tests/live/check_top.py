@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""check_top CONSCTL: consctl top on a pseudo terminal, with real keys; TAP.
+
+What the terminal would show is kept by pyte, a terminal emulator without a window.
+"""
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pyte
+
+consctl = sys.argv[1]
+count = 0
+failures = 0
+
+
+def check(name, fine, told=""):
+    global count, failures
+    count += 1
+    print(f"{'ok' if fine else 'not ok'} {count} - {name}", flush=True)
+    if not fine:
+        failures += 1
+        for line in str(told).splitlines():
+            print(f"# {line}", flush=True)
+
+
+class Terminal:
+    def __init__(self, arguments, rows=30, columns=110, term="xterm-256color"):
+        self.screen = pyte.Screen(columns, rows)
+        self.stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.pid, self.file = pty.fork()
+        if not self.pid:
+            os.environ.update(TERM=term, LC_ALL="C.UTF-8")
+            os.environ.pop("NO_COLOR", None)
+            os.execv(consctl, [consctl, "top", *arguments])
+        self.resize(rows, columns, tell=False)
+
+    def resize(self, rows, columns, tell=True):
+        fcntl.ioctl(self.file, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.screen.resize(rows, columns)
+        if tell:
+            os.kill(self.pid, signal.SIGWINCH)
+
+    def read(self, seconds):
+        limit = time.monotonic() + seconds
+        while (left := limit - time.monotonic()) > 0:
+            if select.select([self.file], [], [], left)[0]:
+                try:
+                    data = os.read(self.file, 65536)
+                except OSError:
+                    return
+                self.raw += data
+                self.stream.feed(data)
+
+    def keys(self, text, seconds=0.5):
+        os.write(self.file, text.encode())
+        self.read(seconds)
+
+    def shows(self, pattern, seconds=20):
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            self.read(0.1)
+            if re.search(pattern, self.text(), re.M):
+                return True
+        return False
+
+    def text(self):
+        return "\n".join(self.screen.display)
+
+    def row_of(self, pattern):
+        return next((y for y, line in enumerate(self.screen.display) if re.search(pattern, line)), None)
+
+    def style(self, row):
+        """Of the first cell of a row."""
+        return self.screen.buffer[row][0]
+
+    def end(self):
+        limit = time.monotonic() + 20
+        while time.monotonic() < limit:
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        return None
+
+
+def live():
+    top = Terminal([])
+    check("draws", top.shows(r"^ *PID +PPID USER +AGE +COMMAND"), top.text())
+    check("counts", top.shows(r"^\d+ processes  \d+ starts/s  \d+ ends/s"), top.text())
+    check("a tree", top.shows(r"bpf, tree, by newest"), top.text())
+
+    sleeper = subprocess.Popen(["sleep", "1618.25"])
+    check("a new process", top.shows(r"sleep 1618\.25"), top.text())
+    row = top.row_of(r"sleep 1618\.25")
+    check("is green", row is not None and top.style(row).fg == "green", row is not None and top.style(row))
+
+    top.keys("/1618.25\n")
+    check("/ finds a word", top.shows(r"sleep 1618\.25") and "filtered" in top.text(), top.text())
+    check("with its ancestors", re.search(r"check_top", top.text()), top.text())
+    top.keys("t")
+    check("t makes a list", top.shows(r"bpf, list, filtered"), top.text())
+    rows = [line for line in top.screen.display[3:-1] if line.strip()]
+    check("of what matches", rows and all("1618.25" in line for line in rows), top.text())
+    top.keys("/process.ppid == %d\n" % os.getpid())
+    check("/ takes expressions", top.shows(r"sleep 1618\.25"), top.text())
+    top.keys("/process.pid ==\n")
+    check("a mistake is told", top.shows(r"^.*column"), top.text())
+    top.keys("/sleep 1618\n")
+
+    top.keys("\r")
+    check("Enter tells details", top.shows(r"^argv\[1\] +1618\.25") and top.shows(r"^pid +%d " % sleeper.pid), top.text())
+    check("its ancestors", top.shows(r"^parent +%d .*check_top" % os.getpid()), top.text())
+    top.keys("q")
+    check("q goes back", top.shows(r"^ *PID +PPID"), top.text())
+
+    sleeper.terminate()
+    sleeper.wait()
+    check("an ended process", top.shows(r"sleep 1618\.25.*\(signal 15\)", 3), top.text())
+    row = top.row_of(r"1618\.25.*signal 15")
+    check("is red", row is not None and top.style(row).fg == "red", row is not None and top.style(row))
+    time.sleep(3)
+    check("and fades", top.shows(r"processes") and (top.read(0.5) or not re.search(r"1618\.25.*signal", top.text())), top.text())
+
+    top.keys("/\n")
+    for number in range(3):
+        subprocess.run(["sh", "-c", f"exit {number}"], check=False)
+    top.keys("/check_top\n")
+    top.keys("\r")
+    check("children that have ended", top.shows(r"^ended child +\d+ .*\(exit 2\)"), top.text())
+    top.keys("\x1b")
+    top.read(0.5)
+
+    top.keys("s")
+    check("s sorts by pid", top.shows(r"by pid"), top.text())
+    top.keys("/\n")
+    top.keys(" ")
+    check("space pauses", top.shows(r"PAUSED"), top.text())
+    another = subprocess.Popen(["sleep", "2718.25"])
+    top.read(1)
+    check("the picture stays", "2718.25" not in top.text(), top.text())
+    top.keys(" /2718.25\n")
+    check("and goes on", top.shows(r"2718\.25"), top.text())
+    another.kill()
+    another.wait()
+
+    top.resize(12, 60)
+    check("resizes", top.shows(r"^ *PID +PPID") and all(len(line) <= 60 for line in top.screen.display), top.text())
+    top.resize(2, 10)
+    top.read(0.5)
+    top.resize(30, 110)
+    check("survives a tiny window", top.shows(r"^ *PID +PPID"), top.text())
+    top.keys("?")
+    check("? helps", top.shows(r"show what matches"), top.text())
+    top.keys("qq")
+    check("q ends with 0", top.end() == 0)
+    check("the terminal is given back", b"\x1b[?1049l" in top.raw[-200:], top.raw[-200:])
+
+
+def hostile():
+    top = Terminal(["--match", "process.argv ~ \"*evil*\""])
+    top.shows(r"PID +PPID")
+    evil = subprocess.Popen([b"/bin/sleep", b"99999", b"evil\x1b]0;owned\x07\x1b[2J\xff"],
+                            stderr=subprocess.DEVNULL) if False else subprocess.Popen(
+        ["sh", "-c", "sleep 30; :", "evil\x1b]0;owned\x07\x1b[2J"])
+    check("hostile arguments are shown", top.shows(r"evil\\"), top.text())
+    check("and do not steer the terminal", b"owned\x07" not in top.raw and top.screen.title != "owned")
+    evil.kill()
+    evil.wait()
+    os.kill(top.pid, signal.SIGTERM)
+    check("SIGTERM ends it with 0", top.end() == 0)
+    top = Terminal([])
+    top.shows(r"PID +PPID")
+    top.keys("\x03")
+    check("Ctrl-C ends it with 0", top.end() == 0)
+
+
+def storm():
+    """While processes come and go as fast as they can, keys are answered and the picture is new."""
+    top = Terminal([])
+    top.shows(r"PID +PPID")
+    shell = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])
+    other = subprocess.Popen(["sh", "-c", "while :; do (:); done"])
+    check("a storm is counted", top.shows(r" [1-9]\d{2,} starts/s"), top.text())
+    begin = time.monotonic()
+    top.keys("?", 0)
+    answered = top.shows(r"show what matches", 5)
+    print(f"# answered after {time.monotonic() - begin:.2f} s", flush=True)
+    check("a key is answered", answered, top.text())
+    for process in (shell, other):
+        process.kill()
+        process.wait()
+    top.keys("qq")
+    check("ends with 0", top.end() == 0)
+
+
+def refusals():
+    done = subprocess.run([consctl, "top"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    check("no terminal: 1", done.returncode == 1 and "terminal" in done.stderr, done.stderr)
+    top = Terminal([], term="no-such-terminal")
+    check("an unknown terminal: 1", top.end() == 1)
+    check("and said", b"no-such-terminal" in top.raw, top.raw)
+    top = Terminal(["--match", "process.pid =="])
+    check("a mistake in --match: 2", top.end() == 2)
+    top = Terminal(["--nonsense"])
+    check("no such option: 2", top.end() == 2)
+
+
+live()
+hostile()
+storm()
+refusals()
+print(f"1..{count}")
+sys.exit(failures != 0)
