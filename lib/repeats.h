@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 /* Two records further apart are never of the same failed exec. */
-#define REPEATS_APART_NS 10000000u
+#define REPEATS_APART_NS 50000000u
 
 /* What the last record of a cpu was about; 0 of number: there was none. Kept in checkpoints. */
 struct repeats_last {
