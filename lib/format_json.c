@@ -23,7 +23,7 @@
  * than kept in the buffer, of which a compiler must think that every byte written may change it.
  * NULL is passed on as well: out of memory.
  */
-static char *make_room(struct buffer *buffer, char *out, size_t size)
+static char *make_room(struct buffer *buffer, const char *out, size_t size)
 {
 	buffer->size = (size_t)(out - buffer->data);
 	return buffer_reserve(buffer, size) ? buffer->data + buffer->size : NULL;

@@ -20,9 +20,9 @@ struct process {
 	char tty[TTY_SIZE];
 };
 
-static struct process *process_of(const struct procobsrv_process *public)
+static struct process *process_of(const struct procobsrv_process *shown)
 {
-	return (struct process *)(uintptr_t) public;
+	return (struct process *)(uintptr_t)shown;
 }
 
 /* boot-pid-start: opaque to users, who only compare. */
@@ -47,71 +47,71 @@ static struct process *allocate(const struct process_context *context,
 	if (!process)
 		return NULL;
 
-	struct procobsrv_process *public = &process->public;
+	struct procobsrv_process *shown = &process->public;
 	atomic_init(&process->references, 1);
 	write_id(process->id, context, identity);
-	public->id = process->id;
-	public->name = process->name;
-	public->pid = identity->pid;
+	shown->id = process->id;
+	shown->name = process->name;
+	shown->pid = identity->pid;
 	if (identity->start_ns) {
-		public->present |= PROCOBSRV_HAS_START;
-		public->start_boot_ns = identity->start_ns;
-		public->start_time_ns =
+		shown->present |= PROCOBSRV_HAS_START;
+		shown->start_boot_ns = identity->start_ns;
+		shown->start_time_ns =
 		    (int64_t)(identity->start_ns + (uint64_t)context->wall_offset_ns);
 	}
 	return process;
 }
 
-static void set_credentials(struct procobsrv_process *public,
+static void set_credentials(struct procobsrv_process *shown,
 			    const struct record_credentials *credentials)
 {
-	public->present |= PROCOBSRV_HAS_CREDENTIALS;
-	public->uid = credentials->uid;
-	public->gid = credentials->gid;
-	public->euid = credentials->euid;
-	public->egid = credentials->egid;
+	shown->present |= PROCOBSRV_HAS_CREDENTIALS;
+	shown->uid = credentials->uid;
+	shown->gid = credentials->gid;
+	shown->euid = credentials->euid;
+	shown->egid = credentials->egid;
 	if (credentials->loginuid != RECORD_ID_UNKNOWN) {
-		public->present |= PROCOBSRV_HAS_LOGINUID;
-		public->loginuid = credentials->loginuid;
+		shown->present |= PROCOBSRV_HAS_LOGINUID;
+		shown->loginuid = credentials->loginuid;
 	}
 }
 
 static void set_body(struct process *process, const struct record_body *body)
 {
-	struct procobsrv_process *public = &process->public;
+	struct procobsrv_process *shown = &process->public;
 
 	memcpy(process->name, body->name, sizeof process->name);
 	process->name[sizeof process->name - 1] = '\0';
 	/* A parent of 0 is one where somebody knew what to tell. */
 	if (body->parent.pid || !(body->process_flags & RECORD_PROCESS_NO_CREDENTIALS)) {
-		public->present |= PROCOBSRV_HAS_PPID;
-		public->ppid = body->parent.pid;
+		shown->present |= PROCOBSRV_HAS_PPID;
+		shown->ppid = body->parent.pid;
 	}
-	public->exec_id = body->exec_id;
+	shown->exec_id = body->exec_id;
 	if (body->process_flags & RECORD_PROCESS_KERNEL_THREAD)
-	public->flags |= PROCOBSRV_PROCESS_KERNEL_THREAD;
+		shown->flags |= PROCOBSRV_PROCESS_KERNEL_THREAD;
 	if (!(body->process_flags & RECORD_PROCESS_NO_CREDENTIALS))
-		set_credentials(public, &body->credentials);
+		set_credentials(shown, &body->credentials);
 	/* Windows tells it without the others. */
 	if (body->credentials.session != RECORD_ID_UNKNOWN) {
-		public->present |= PROCOBSRV_HAS_SESSION;
-		public->session = body->credentials.session;
+		shown->present |= PROCOBSRV_HAS_SESSION;
+		shown->session = body->credentials.session;
 	}
 	if (body->process.ns_pid && body->process.ns_pid != body->process.pid) {
-		public->present |= PROCOBSRV_HAS_NS_PID;
-		public->ns_pid = body->process.ns_pid;
+		shown->present |= PROCOBSRV_HAS_NS_PID;
+		shown->ns_pid = body->process.ns_pid;
 	}
 	if (body->cgroup) {
-		public->present |= PROCOBSRV_HAS_CGROUP;
-		public->cgroup_id = body->cgroup;
+		shown->present |= PROCOBSRV_HAS_CGROUP;
+		shown->cgroup_id = body->cgroup;
 	}
 	if (body->session_leader) {
-		public->present |= PROCOBSRV_HAS_SESSION_LEADER;
-		public->session_leader = body->session_leader;
+		shown->present |= PROCOBSRV_HAS_SESSION_LEADER;
+		shown->session_leader = body->session_leader;
 	}
-	public->tty_device = body->tty;
+	shown->tty_device = body->tty;
 	if (body->tty && os_tty_name(body->tty, process->tty, sizeof process->tty))
-	public->tty = process->tty;
+		shown->tty = process->tty;
 }
 
 /* Windows has no name beside the path; the kernel's ends as the common one does. */
@@ -124,55 +124,55 @@ static const char *name_of_image(const struct image *image)
 }
 
 /* Those of the exec: a forked child may be in others than its parent's image tells. */
-static void set_namespaces(struct procobsrv_process *public, const struct image *image)
+static void set_namespaces(struct procobsrv_process *shown, const struct image *image)
 {
-	public->mount_namespace = image->mount_namespace;
-	public->pid_namespace = image->pid_namespace;
-	public->user_namespace = image->user_namespace;
-	public->network_namespace = image->network_namespace;
-	public->uts_namespace = image->uts_namespace;
-	public->ipc_namespace = image->ipc_namespace;
-	public->cgroup_namespace = image->cgroup_namespace;
-	public->time_namespace = image->time_namespace;
+	shown->mount_namespace = image->mount_namespace;
+	shown->pid_namespace = image->pid_namespace;
+	shown->user_namespace = image->user_namespace;
+	shown->network_namespace = image->network_namespace;
+	shown->uts_namespace = image->uts_namespace;
+	shown->ipc_namespace = image->ipc_namespace;
+	shown->cgroup_namespace = image->cgroup_namespace;
+	shown->time_namespace = image->time_namespace;
 	if (image->pid_namespace || image->mount_namespace || image->user_namespace ||
 	    image->network_namespace)
-	public->present |= PROCOBSRV_HAS_NAMESPACES;
+		shown->present |= PROCOBSRV_HAS_NAMESPACES;
 }
 
 static void set_image(struct process *process, struct image *image, bool forked)
 {
-	struct procobsrv_process *public = &process->public;
+	struct procobsrv_process *shown = &process->public;
 
 	process->image = image_ref(image);
-	public->flags |= image->process_flags;
+	shown->flags |= image->process_flags;
 	if (forked)
-	public->flags |= PROCOBSRV_PROCESS_FORKED;
-	public->exe = image->exe;
-	public->exe_nt = image->exe_nt;
-	public->cwd = image->cwd;
-	public->filename = image->filename;
-	public->script = image->script;
-	public->interpreter = image->interpreter;
-	public->argv = image->argv;
-	public->argc = image->argc;
-	public->env = image->env;
-	public->env_count = image->env_count;
-	public->command_line = image->command_line;
-	public->sid = image->sid;
+		shown->flags |= PROCOBSRV_PROCESS_FORKED;
+	shown->exe = image->exe;
+	shown->exe_nt = image->exe_nt;
+	shown->cwd = image->cwd;
+	shown->filename = image->filename;
+	shown->script = image->script;
+	shown->interpreter = image->interpreter;
+	shown->argv = image->argv;
+	shown->argc = image->argc;
+	shown->env = image->env;
+	shown->env_count = image->env_count;
+	shown->command_line = image->command_line;
+	shown->sid = image->sid;
 	if (image->exe_device || image->exe_inode) {
-		public->present |= PROCOBSRV_HAS_EXE_FILE;
-		public->exe_device = image->exe_device;
-		public->exe_inode = image->exe_inode;
+		shown->present |= PROCOBSRV_HAS_EXE_FILE;
+		shown->exe_device = image->exe_device;
+		shown->exe_inode = image->exe_inode;
 	}
 	if (!forked)
-		set_namespaces(public, image);
-	public->missing = image->missing;
-	public->missing_count = image->missing_count;
+		set_namespaces(shown, image);
+	shown->missing = image->missing;
+	shown->missing_count = image->missing_count;
 	if (image->process_flags & PROCOBSRV_PROCESS_WTF8)
-	public->name = name_of_image(image);
+		shown->name = name_of_image(image);
 }
 
-static void set_no_image(struct procobsrv_process *public)
+static void set_no_image(struct procobsrv_process *shown)
 {
 	static const struct procobsrv_missing missing[] = {
 	    {"exe", "gap"},
@@ -180,10 +180,10 @@ static void set_no_image(struct procobsrv_process *public)
 	    {"cwd", "gap"},
 	};
 
-	if (public->flags & PROCOBSRV_PROCESS_KERNEL_THREAD)
+	if (shown->flags & PROCOBSRV_PROCESS_KERNEL_THREAD)
 		return; /* has none */
-	public->missing = missing;
-	public->missing_count = sizeof missing / sizeof *missing;
+	shown->missing = missing;
+	shown->missing_count = sizeof missing / sizeof *missing;
 }
 
 const struct procobsrv_process *process_create(const struct process_context *context,

@@ -226,19 +226,19 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 	if (!event)
 		return;
 
-	struct procobsrv_event *public = &event->public;
-	public->flags = flags;
-	public->process = procobsrv_process_ref(process);
+	struct procobsrv_event *shown = &event->public;
+	shown->flags = flags;
+	shown->process = procobsrv_process_ref(process);
 	/* What comes after it in the stream must not have happened before. */
 	uint64_t now = os_boot_ns();
-	public->boot_ns = dispatch->concluded_ns ? dispatch->concluded_ns : now;
-	public->time_ns = wall_of(dispatch, public->boot_ns);
-	public->seq = atomic_load_explicit(&counters->seq, memory_order_relaxed);
+	shown->boot_ns = dispatch->concluded_ns ? dispatch->concluded_ns : now;
+	shown->time_ns = wall_of(dispatch, shown->boot_ns);
+	shown->seq = atomic_load_explicit(&counters->seq, memory_order_relaxed);
 	if (kind == PROCOBSRV_EXIT)
-	public->exit = &event->detail.exit; /* nothing about it is known */
+		shown->exit = &event->detail.exit; /* nothing about it is known */
 	if (process->ppid) {
 		const struct record_identity identity = {.pid = process->ppid};
-		public->parent = dispatch_parent(dispatch, &identity, process->start_boot_ns);
+		shown->parent = dispatch_parent(dispatch, &identity, process->start_boot_ns);
 	}
 	count(&counters->synthetic, 1);
 	/* No two of one reader have the same time in their cursors, however coarse the clock is. */
@@ -250,7 +250,7 @@ void report_concluded(struct dispatch *dispatch, enum procobsrv_kind kind,
 	if (matches(dispatch, event))
 		dispatch->deliver(event, dispatch->param);
 	else
-		procobsrv_event_unref(public);
+		procobsrv_event_unref(shown);
 }
 
 static const char *stage_name(uint32_t stage)
