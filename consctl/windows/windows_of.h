@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <windows.h>
 
-/* Waits until the program has put its windows up, three seconds at most, and asks each to close. A
+/* Waits until the program has put its windows up, five seconds at most, and asks each to close. A
  * program of the console has none, and is not asked anything. */
 void windows_close_of(HANDLE process, uint32_t pid);
 
