@@ -38,6 +38,7 @@ struct verb {
 
 int watch_run(const struct settings *settings);
 int run_run(const struct settings *settings);
+int top_run(const struct settings *settings);
 int timeline_run(const struct settings *settings);
 int demo_run(const struct settings *settings);
 int list_run(const struct settings *settings);

@@ -25,6 +25,9 @@ static const struct option *const uninstall_options[] = {NULL};
 static const struct option *const status_options[] = {&option_format, &option_json, NULL};
 static const struct option *const run_options[] = {OBSERVING, &option_wait, &option_fail_on_loss,
 						   &option_summary, NULL};
+static const struct option *const top_options[] = {&option_match,   &option_kernel_threads,
+						   &option_backend, &option_buffer_size,
+						   &option_color,   NULL};
 static const struct option *const timeline_options[] = {&option_output,
 							&option_picture,
 							&option_from,
@@ -58,6 +61,10 @@ static const struct verb verbs[] = {
      "of HTML that needs no network, or as a trace. The status is that of COMMAND; 125 if\n"
      "timeline itself failed.\n",
      timeline_options, OPERANDS_PROGRAM, STATUS_RUN_FAILED, timeline_run},
+    {"top", "[options]", "a live view",
+     "Shows the processes as a tree or a list, ten times a second; new ones and those that\n"
+     "ended stand out. Keys: ? tells them, q ends.\n",
+     top_options, OPERANDS_NONE, STATUS_USAGE, top_run},
     {"demo", "[-n N] [-- PROGRAM [ARGUMENT...]]", "start programs, see each of them start and end",
      "Starts N programs, reports the start of each as it was observed, closes them, reports\n"
      "each end. Fails if one start or end was not seen.\n",

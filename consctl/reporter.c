@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-static bool wants_color(const struct settings *settings, bool terminal)
+bool reporter_wants_color(const struct settings *settings, bool terminal)
 {
 	const char *no_color = getenv("NO_COLOR");
 
@@ -142,7 +142,7 @@ int reporter_open(struct reporter *reporter, const struct settings *settings, ui
 		reporter->output.on_written = acknowledge;
 	}
 	reporter->text.user_name = platform_user_name;
-	reporter->text.color = wants_color(settings, reporter->output.terminal);
+	reporter->text.color = reporter_wants_color(settings, reporter->output.terminal);
 	if (reporter->output.terminal)
 		reporter->text.columns = os_terminal_columns(stdout);
 	return STATUS_FINE;

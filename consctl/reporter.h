@@ -51,6 +51,9 @@ int reporter_finish(struct reporter *reporter);
 /* Closes without a word; for who never started. */
 void reporter_close(struct reporter *reporter);
 
+/* Whether to write in color, as the settings and the environment have it. */
+bool reporter_wants_color(const struct settings *settings, bool terminal);
+
 /* Says "watching (BACKEND)..." on standard error, with what this backend misses. */
 void reporter_announce(const struct procobsrv *monitor);
 

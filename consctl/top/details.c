@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "details.h"
+#include "../platform.h"
+#include "../processes.h"
+#include "../story/story.h"
+#include "format.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CHILDREN_SHOWN 200
+
+struct details {
+	struct buffer *buffer;
+	unsigned columns;
+	const struct procobsrv_process *process;
+	size_t children;
+};
+
+static void end_line(struct details *details, size_t begin)
+{
+	cut_line(details->buffer, begin, details->columns);
+	buffer_append_character(details->buffer, '\n');
+}
+
+static size_t begin_line(struct details *details, const char *name)
+{
+	size_t begin = details->buffer->size;
+	char cell[32];
+
+	snprintf(cell, sizeof(cell), "%-12s ", name);
+	buffer_append_text(details->buffer, cell);
+	return begin;
+}
+
+static void append_text(struct details *details, const char *name, const char *value)
+{
+	size_t begin;
+
+	if (!value)
+		return;
+	begin = begin_line(details, name);
+	format_text_escape(details->buffer, value);
+	end_line(details, begin);
+}
+
+static void append_number(struct details *details, const char *name, uint64_t value)
+{
+	size_t begin = begin_line(details, name);
+
+	buffer_append_unsigned(details->buffer, value);
+	end_line(details, begin);
+}
+
+/* Arguments one a line: that is what one looks for. */
+static void append_arguments(struct details *details)
+{
+	const struct procobsrv_process *process = details->process;
+
+	for (size_t index = 0; index < process->argc && index < 200; index++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "argv[%zu]", index);
+		append_text(details, name, process->argv[index]);
+	}
+}
+
+static void append_identity(struct details *details)
+{
+	const struct procobsrv_process *process = details->process;
+	char text[64];
+
+	append_number(details, "pid", process->pid);
+	if (process->present & PROCOBSRV_HAS_NS_PID)
+		append_number(details, "ns_pid", process->ns_pid);
+	append_text(details, "name", process->name);
+	append_text(details, "exe", process->exe);
+	append_text(details, "script", process->script);
+	append_text(details, "cwd", process->cwd);
+	platform_user_name(process, text, sizeof(text));
+	append_text(details, "user", text);
+	if (process->present & PROCOBSRV_HAS_LOGINUID)
+		append_number(details, "loginuid", process->loginuid);
+	append_text(details, "tty", process->tty);
+	append_text(details, "cgroup", process->cgroup);
+	if (process->present & PROCOBSRV_HAS_START) {
+		size_t begin = begin_line(details, "start");
+
+		buffer_append_time(details->buffer, process->start_time_ns);
+		end_line(details, begin);
+	}
+	append_text(details, "id", process->id);
+	for (size_t index = 0; index < process->missing_count; index++) {
+		snprintf(text, sizeof(text), "%s: %s", process->missing[index].field,
+			 process->missing[index].reason);
+		append_text(details, "missing", text);
+	}
+}
+
+static void append_ending(struct details *details, struct model *model)
+{
+	struct procobsrv_exit exit;
+	char text[96];
+	size_t begin;
+
+	if (!model_ending(model, details->process->id, &exit))
+		return;
+	if (!exit.has_status)
+		snprintf(text, sizeof(text), "ended");
+	else if (exit.signal)
+		snprintf(text, sizeof(text), "signal %lu%s", (unsigned long)exit.signal,
+			 exit.core_dumped ? ", core dumped" : "");
+	else
+		snprintf(text, sizeof(text), "exit %lu", (unsigned long)exit.code);
+	append_text(details, "end", text);
+	begin = begin_line(details, "took");
+	story_append_duration(details->buffer, exit.duration_ns);
+	if (exit.has_usage) {
+		buffer_append_text(details->buffer, ", CPU ");
+		story_append_duration(details->buffer, exit.cpu_ns);
+		snprintf(text, sizeof(text), ", %.1f MiB",
+			 (double)exit.max_rss_bytes / (1024 * 1024));
+		buffer_append_text(details->buffer, text);
+	}
+	end_line(details, begin);
+}
+
+static void append_relative(struct details *details, const char *name,
+			    const struct procobsrv_process *process, const char *what)
+{
+	size_t begin = begin_line(details, name);
+
+	buffer_append_unsigned(details->buffer, process->pid);
+	buffer_append_character(details->buffer, ' ');
+	append_command(details->buffer, process);
+	buffer_append_text(details->buffer, what);
+	end_line(details, begin);
+}
+
+static void append_ancestors(struct details *details, struct procobsrv *monitor)
+{
+	uint32_t pid = details->process->present & PROCOBSRV_HAS_PPID ? details->process->ppid : 0;
+	const struct procobsrv_process *ancestor;
+
+	for (int steps = 0; pid && steps < 64 && !procobsrv_find(monitor, pid, &ancestor);
+	     steps++) {
+		append_relative(details, "parent", ancestor, "");
+		pid = ancestor->present & PROCOBSRV_HAS_PPID && ancestor->ppid != pid
+			  ? ancestor->ppid
+			  : 0;
+		procobsrv_process_unref(ancestor);
+	}
+}
+
+static int visit_child(const struct procobsrv_process *process, void *param)
+{
+	struct details *details = param;
+
+	if (process->present & PROCOBSRV_HAS_PPID && process->ppid == details->process->pid &&
+	    process->start_boot_ns >= details->process->start_boot_ns &&
+	    details->children++ < CHILDREN_SHOWN)
+		append_relative(details, "child", process, "");
+	return 0;
+}
+
+static void visit_ended(const struct model_ending *ending, void *param)
+{
+	char what[40] = "  (ended)";
+
+	if (ending->exit.has_status && ending->exit.signal)
+		snprintf(what, sizeof(what), "  (signal %lu)", (unsigned long)ending->exit.signal);
+	else if (ending->exit.has_status)
+		snprintf(what, sizeof(what), "  (exit %lu)", (unsigned long)ending->exit.code);
+	append_relative(param, "ended child", ending->process, what);
+}
+
+void details_append(struct model *model, struct procobsrv *monitor,
+		    const struct procobsrv_process *process, unsigned columns,
+		    struct buffer *buffer)
+{
+	struct details details = {buffer, columns, process, 0};
+
+	append_identity(&details);
+	append_ending(&details, model);
+	append_arguments(&details);
+	append_ancestors(&details, monitor);
+	if (procobsrv_visit(monitor, visit_child, &details))
+		buffer->failed = true;
+	model_ended_children(model, process, CHILDREN_SHOWN, visit_ended, &details);
+}
