@@ -204,6 +204,8 @@ static void check_batch(struct driver_client *client, const struct ioctl_batch *
 
 	CHECK(batch->count > 0);
 	CHECK(batch->position >= client->token.position);
+	if (client->on_record)
+		client->on_record(&token, &client->tally);
 	for (uint32_t i = 0; i < batch->count; i++) {
 		CHECK(left >= sizeof header);
 		memcpy(&header, record, sizeof header);

@@ -28,8 +28,9 @@ struct driver_client {
 	size_t reply_size;
 	struct os_read read;
 	bool waits; /* the read was begun and had to wait */
-	/* Called, if not NULL, after each record, with the token there. */
-	void (*on_record)(const struct ioctl_token *after, const struct tally *tally);
+	/* Called, if not NULL, before the first record of a batch and after each: the token there.
+	 */
+	void (*on_record)(const struct ioctl_token *token, const struct tally *tally);
 };
 
 /* Opens the device. */

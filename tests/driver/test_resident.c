@@ -211,6 +211,7 @@ static void only_what_was_read_is_acknowledged(void **state)
 	struct ioctl_token read = reader.token;
 	inject(observer, 20000);
 	REFUSED(read, other.passed[3] += 1000000);
+	REFUSED(read, other.position += 8);
 	assert_int_equal(driver_client_acknowledge(&reader, &read), OBSERVER_OK);
 	driver_client_close(&reader);
 	end(observer);
@@ -230,10 +231,40 @@ struct place {
 static struct place places[PLACES_MAX];
 static size_t place_count;
 
-static void note_place(const struct ioctl_token *after, const struct tally *tally)
+static void note_place(const struct ioctl_token *token, const struct tally *tally)
 {
 	if (place_count < PLACES_MAX)
-		places[place_count++] = (struct place){*after, *tally};
+		places[place_count++] = (struct place){*token, *tally};
+}
+
+/* The token that names the first record after an overrun: who goes on there is told of it. */
+static void an_overrun_belongs_to_the_record_after_it(void **state)
+{
+	struct observer *observer = begin(RING_SIZE_MIN);
+	struct driver_client reader;
+
+	(void)state;
+	driver_client_open(&reader, observer, READ_SIZE_MIN);
+	driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL);
+	inject(observer, 10);
+	driver_client_drain(&reader);
+	inject(observer, 20000);
+	place_count = 0;
+	reader.on_record = note_place;
+	driver_client_read(&reader);
+	struct place place = places[0];
+	assert_int_equal(place.tally.told_lost[0], 0);
+	assert_int_equal(driver_client_acknowledge(&reader, &place.token), OBSERVER_OK);
+	driver_client_close(&reader);
+
+	driver_client_open(&reader, observer, READ_SIZE_MIN);
+	driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL);
+	assert_memory_equal(&reader.token, &place.token, sizeof place.token);
+	reader.tally = place.tally;
+	driver_client_drain(&reader);
+	assert_int_equal(delivered(&reader) + told_lost(&reader), 20010);
+	driver_client_close(&reader);
+	end(observer);
 }
 
 static void a_reader_may_die_at_any_time(void **state)
@@ -245,6 +276,7 @@ static void a_reader_may_die_at_any_time(void **state)
 
 	(void)state;
 	srand(7);
+	place_count = 0;
 	driver_client_open(&reader, observer, READ_SIZE_MIN);
 	driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL);
 	reader.on_record = note_place;
@@ -330,6 +362,7 @@ int main(void)
 	    cmocka_unit_test(a_reader_that_was_away_too_long_is_told_what_it_lost),
 	    cmocka_unit_test(there_is_one_reader),
 	    cmocka_unit_test(only_what_was_read_is_acknowledged),
+	    cmocka_unit_test(an_overrun_belongs_to_the_record_after_it),
 	    cmocka_unit_test(a_reader_may_die_at_any_time),
 	    cmocka_unit_test(overruns_beyond_memory_err_on_the_safe_side),
 	};

@@ -129,6 +129,32 @@ static void every_byte_is_written(void **state)
 	end(&ones);
 }
 
+/* A record that begins any number of words before the end of the memory is the same record. */
+static void records_lie_across_the_end(void **state)
+{
+	static uint8_t expected[RECORD_SIZE_MAX], found[RECORD_SIZE_MAX];
+	struct observation observation;
+	struct ring ring;
+
+	(void)state;
+	for (uint32_t pid = 40; pid < 42; pid++) {
+		make_observation(&observation, pid % 2 ? RECORD_EXIT : RECORD_START, pid);
+		begin(&ring, 0x55);
+		record_write(&ring, &observation, 5);
+		uint32_t size = (uint32_t)ring.head;
+		ring_read(&ring, 0, expected, size);
+		end(&ring);
+		for (uint32_t before = 0; before <= size; before += 8) {
+			begin(&ring, 0x55);
+			ring.head = ring.tail = 3 * (uint64_t)SIZE - before;
+			record_write(&ring, &observation, 5);
+			ring_read(&ring, ring.tail, found, size);
+			assert_memory_equal(found, expected, size);
+			end(&ring);
+		}
+	}
+}
+
 struct start_record {
 	struct record_header header;
 	struct record_body body;
@@ -288,6 +314,7 @@ int main(void)
 	    cmocka_unit_test(no_stream_is_zero),
 	    cmocka_unit_test(keeps_the_newest_and_counts_the_rest),
 	    cmocka_unit_test(every_byte_is_written),
+	    cmocka_unit_test(records_lie_across_the_end),
 	    cmocka_unit_test(long_strings_are_cut_and_marked),
 	    cmocka_unit_test(strings_come_in_the_order_of_the_record),
 	    cmocka_unit_test(a_missing_string_says_why),
