@@ -34,7 +34,7 @@ struct connector_receiver;
  * Begins to listen, with room for buffer_size bytes in the kernel (0: 64 MiB); returns once the
  * kernel has answered. Errors: PERMISSION, UNSUPPORTED, MEMORY, SYSTEM.
  */
-int connector_receiver_open(uint64_t buffer_size, struct connector_receiver **receiver);
+int connector_receiver_open(uint64_t buffer_size, struct connector_receiver **opened);
 
 /*
  * Takes the oldest block, waiting at most timeout_ms (-1: for ever) for one. NULL: none came, or

@@ -42,7 +42,7 @@ struct connector_process *connector_table_put(struct connector_table *table,
 void connector_table_remove(struct connector_table *table, uint32_t pid);
 
 void connector_table_add_thread(struct connector_table *table, struct connector_process *process,
-				uint32_t thread);
+				uint32_t pid);
 /* A thread that is no leader has ended; returns its process, if it was one of its live threads. */
 struct connector_process *connector_table_end_thread(struct connector_table *table, uint32_t thread,
 						     uint32_t pid);
