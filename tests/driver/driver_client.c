@@ -277,3 +277,26 @@ void make_observation(struct observation *observation, enum record_kind kind, ui
 	observation->sid = (struct observed_text){u"S-1-5-18", 16, RECORD_WHOLE};
 	observation->command_line = (struct observed_text){units, count * 2, RECORD_WHOLE};
 }
+
+static void keep(void *param)
+{
+	struct observation observation;
+	static uint32_t pid = 1000;
+
+	pid += 4;
+	make_observation(&observation, pid / 4 % 2 ? RECORD_EXIT : RECORD_START, pid);
+	observer_keep(param, &observation);
+}
+
+void inject_events(struct observer *observer, int count)
+{
+	for (int i = 0; i < count; i++)
+		CHECK(host_notify(keep, observer));
+}
+
+void end_observer(struct observer *observer)
+{
+	observer_destroy(observer);
+	CHECK(!host_observes());
+	CHECK(host_left() == 0);
+}

@@ -62,7 +62,13 @@ void tally_record(struct tally *tally, const struct record_header *header);
 /* A start whose command line can be told from its pid, so that a torn record shows; or an exit. */
 void make_observation(struct observation *observation, enum record_kind kind, uint32_t pid);
 
-/* Whether requests of this kind succeed. */
+/* Has the kernel tell of so many starts and exits, half of each. */
+void inject_events(struct observer *observer, int count);
+
+/* Destroys it; fails the test if anything is left then. */
+void end_observer(struct observer *observer);
+
+/* One request that does not wait. Returns its status. */
 int32_t serve(struct driver_client *client, uint32_t code, const void *input, size_t input_size,
 	      void *output, size_t output_size, size_t *written);
 

@@ -13,29 +13,6 @@
 
 #include <cmocka.h>
 
-static void keep(void *param)
-{
-	struct observation observation;
-	static uint32_t pid = 1000;
-
-	pid += 4;
-	make_observation(&observation, pid / 4 % 2 ? RECORD_EXIT : RECORD_START, pid);
-	observer_keep(param, &observation);
-}
-
-static void inject(struct observer *observer, int count)
-{
-	for (int i = 0; i < count; i++)
-		assert_true(host_notify(keep, observer));
-}
-
-static void end(struct observer *observer)
-{
-	observer_destroy(observer);
-	assert_false(host_observes());
-	assert_int_equal(host_left(), 0);
-}
-
 static uint64_t told(const struct driver_client *client)
 {
 	uint64_t sum = 0;
@@ -70,7 +47,7 @@ static void the_kernel_is_told_to_call_while_somebody_wants_it(void **state)
 	assert_true(host_observes());
 	driver_client_close(&first);
 	assert_true(host_observes());
-	end(observer);
+	end_observer(observer);
 }
 
 static void each_is_told_its_own_losses(void **state)
@@ -85,7 +62,7 @@ static void each_is_told_its_own_losses(void **state)
 	driver_client_activate(&fast, 0, NULL);
 	driver_client_activate(&slow, 0, NULL);
 	for (int i = 0; i < 50; i++) {
-		inject(observer, 100);
+		inject_events(observer, 100);
 		driver_client_drain(&fast);
 		if (i == 20)
 			driver_client_read(&slow);
@@ -103,7 +80,7 @@ static void each_is_told_its_own_losses(void **state)
 	driver_client_close(&fast);
 	driver_client_close(&slow);
 	driver_client_close(&late);
-	end(observer);
+	end_observer(observer);
 }
 
 static void the_event_is_set_while_there_is_something(void **state)
@@ -115,7 +92,7 @@ static void the_event_is_set_while_there_is_something(void **state)
 	driver_client_open(&client, observer, READ_SIZE_MIN);
 	driver_client_activate(&client, 0, NULL);
 	assert_false(host_event_is_set(client.id));
-	inject(observer, 2000); /* more than a batch */
+	inject_events(observer, 2000); /* more than a batch */
 	assert_true(host_event_is_set(client.id));
 	assert_int_equal(driver_client_read(&client), OBSERVER_OK);
 	assert_true(host_event_is_set(client.id));
@@ -125,13 +102,13 @@ static void the_event_is_set_while_there_is_something(void **state)
 
 	/* A read that waits takes what comes: nothing is left to be told of. */
 	assert_int_equal(driver_client_read_begin(&client), OBSERVER_PENDING);
-	inject(observer, 1);
+	inject_events(observer, 1);
 	assert_true(host_read_is_done(&client.read));
 	assert_false(host_event_is_set(client.id));
 	assert_int_equal(driver_client_take(&client), OBSERVER_OK);
 	assert_int_equal(told(&client), 2001);
 	driver_client_close(&client);
-	end(observer);
+	end_observer(observer);
 }
 
 /* A second request beside the client's own. */
@@ -177,7 +154,7 @@ static void one_read_waits(void **state)
 			 OBSERVER_CANCELLED);
 	driver_client_close(&client);
 	free(buffer);
-	end(observer);
+	end_observer(observer);
 }
 
 static void a_read_ends_with_its_client(void **state)
@@ -202,7 +179,7 @@ static void a_read_ends_with_its_client(void **state)
 	assert_int_equal(driver_client_activate(&client, 0, NULL), OBSERVER_INVALID_STATE);
 	observer_detach(observer, client.client);
 	driver_client_close(&client);
-	end(observer);
+	end_observer(observer);
 }
 
 /* A cancel routine that has begun on another processor when the client goes or a record comes. */
@@ -218,7 +195,7 @@ static void a_cancel_that_is_under_way_is_waited_for_by_nobody(void **state)
 	driver_client_activate(&client, 0, NULL);
 	driver_client_read_begin(&client);
 	assert_true(host_read_cancel_begin(&client.read));
-	inject(observer, 1); /* not for that read: the event says so */
+	inject_events(observer, 1); /* not for that read: the event says so */
 	assert_true(host_event_is_set(client.id));
 	assert_int_equal(read_too(&client, &second, buffer), OBSERVER_OK);
 	assert_int_equal(read_too(&client, &second, buffer), OBSERVER_DEVICE_BUSY);
@@ -236,7 +213,7 @@ static void a_cancel_that_is_under_way_is_waited_for_by_nobody(void **state)
 	host_read_cancel(&second);
 	driver_client_close(&client);
 	free(buffer);
-	end(observer);
+	end_observer(observer);
 }
 
 static void a_token_resumes(void **state)
@@ -249,12 +226,12 @@ static void a_token_resumes(void **state)
 	driver_client_activate(&keeper, 0, NULL);
 	driver_client_open(&client, observer, READ_SIZE_MIN);
 	driver_client_activate(&client, 0, NULL);
-	inject(observer, 100);
+	inject_events(observer, 100);
 	driver_client_drain(&client);
 	struct ioctl_token token = client.token;
 	driver_client_close(&client);
 
-	inject(observer, 300);
+	inject_events(observer, 300);
 	driver_client_open(&client, observer, READ_SIZE_MIN);
 	assert_int_equal(driver_client_activate(&client, IOCTL_ACTIVATE_RESUME, &token),
 			 OBSERVER_OK);
@@ -264,7 +241,7 @@ static void a_token_resumes(void **state)
 	assert_int_equal(client.tally.delivered[0] + client.tally.delivered[3], 300);
 	driver_client_deactivate(&client);
 
-	inject(observer, 20000); /* many times the ring */
+	inject_events(observer, 20000); /* many times the ring */
 	assert_int_equal(driver_client_activate(&client, IOCTL_ACTIVATE_RESUME, &token),
 			 OBSERVER_OK);
 	driver_client_drain(&client);
@@ -273,7 +250,7 @@ static void a_token_resumes(void **state)
 	assert_true(client.tally.told_lost[0] > 9000);
 	driver_client_close(&client);
 	driver_client_close(&keeper);
-	end(observer);
+	end_observer(observer);
 }
 
 static void a_token_must_be_of_this_ring(void **state)
@@ -285,10 +262,10 @@ static void a_token_must_be_of_this_ring(void **state)
 	(void)state;
 	driver_client_open(&client, observer, READ_SIZE_MIN);
 	driver_client_activate(&client, 0, NULL);
-	inject(observer, 10);
+	inject_events(observer, 10);
 	driver_client_drain(&client);
 	token = client.token;
-	inject(observer, 10);
+	inject_events(observer, 10);
 	driver_client_deactivate(&client);
 
 #define REFUSED(changed)                                                                           \
@@ -312,7 +289,7 @@ static void a_token_must_be_of_this_ring(void **state)
 	assert_int_equal(driver_client_activate(&client, IOCTL_ACTIVATE_RESUME, &token),
 			 OBSERVER_OK);
 
-	inject(observer, 20000);
+	inject_events(observer, 20000);
 	driver_client_deactivate(&client);
 	/* Now it lies before all that is kept: only the counts can be looked at. */
 	REFUSED(other.passed[0] = 1000000);
@@ -320,7 +297,7 @@ static void a_token_must_be_of_this_ring(void **state)
 	assert_int_equal(driver_client_activate(&client, IOCTL_ACTIVATE_RESUME, &token),
 			 OBSERVER_OK);
 	driver_client_close(&client);
-	end(observer);
+	end_observer(observer);
 }
 
 static void a_small_batch_is_whole(void **state)
@@ -346,7 +323,7 @@ static void a_small_batch_is_whole(void **state)
 		assert_int_equal(client.tally.delivered[0], i);
 	}
 	driver_client_close(&client);
-	end(observer);
+	end_observer(observer);
 }
 
 /* Whatever of a beginning fails, nothing is left of it and the next one works. */
@@ -389,7 +366,7 @@ static void a_failure_half_way_leaves_nothing(void **state)
 	host_fail(&(struct host_failures){0});
 	assert_int_equal(driver_client_activate(&client, 0, NULL), OBSERVER_OK);
 	driver_client_close(&client);
-	end(observer);
+	end_observer(observer);
 }
 
 static void names_that_somebody_took_are_passed_over(void **state)
@@ -409,7 +386,7 @@ static void names_that_somebody_took_are_passed_over(void **state)
 	assert_int_equal(driver_client_activate(&client, 0, NULL), OBSERVER_NAME_COLLISION);
 	host_fail(&(struct host_failures){0});
 	driver_client_close(&client);
-	end(observer);
+	end_observer(observer);
 }
 
 /* What a system does that unloads while handles are open. */
@@ -425,7 +402,7 @@ static void unloading_ends_all_clients(void **state)
 	driver_client_activate(&second, 0, NULL);
 	driver_client_reside(&second, true);
 	driver_client_read_begin(&first);
-	end(observer);
+	end_observer(observer);
 	assert_int_equal(first.read.status, OBSERVER_CANCELLED);
 	free(first.reply);
 	free(second.reply);

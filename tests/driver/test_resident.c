@@ -14,28 +14,6 @@
 
 #include <cmocka.h>
 
-static void keep(void *param)
-{
-	struct observation observation;
-	static uint32_t pid = 1000;
-
-	pid += 4;
-	make_observation(&observation, pid / 4 % 2 ? RECORD_EXIT : RECORD_START, pid);
-	observer_keep(param, &observation);
-}
-
-static void inject(struct observer *observer, int count)
-{
-	for (int i = 0; i < count; i++)
-		assert_true(host_notify(keep, observer));
-}
-
-static void end(struct observer *observer)
-{
-	observer_destroy(observer);
-	assert_int_equal(host_left(), 0);
-}
-
 /* Resident monitoring, begun by a program that is gone again. */
 static struct observer *begin(uint64_t ring_size_wanted)
 {
@@ -69,12 +47,12 @@ static void a_reader_that_was_away_gets_all_in_order(void **state)
 	driver_client_open(&reader, observer, READ_SIZE_MIN);
 	assert_int_equal(driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL),
 			 OBSERVER_OK);
-	inject(observer, 1000);
+	inject_events(observer, 1000);
 	driver_client_drain(&reader);
 	assert_int_equal(driver_client_acknowledge(&reader, &reader.token), OBSERVER_OK);
 	driver_client_close(&reader);
 
-	inject(observer, 20000);
+	inject_events(observer, 20000);
 	driver_client_open(&reader, observer, READ_SIZE_MIN);
 	assert_int_equal(driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL),
 			 OBSERVER_OK);
@@ -87,7 +65,7 @@ static void a_reader_that_was_away_gets_all_in_order(void **state)
 	driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL);
 	assert_int_equal(driver_client_drain(&reader), 20000);
 	driver_client_close(&reader);
-	end(observer);
+	end_observer(observer);
 }
 
 static void a_reader_that_was_away_too_long_is_told_what_it_lost(void **state)
@@ -99,12 +77,12 @@ static void a_reader_that_was_away_too_long_is_told_what_it_lost(void **state)
 	(void)state;
 	driver_client_open(&reader, observer, READ_SIZE_MIN);
 	driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL);
-	inject(observer, 100);
+	inject_events(observer, 100);
 	driver_client_drain(&reader);
 	driver_client_acknowledge(&reader, &reader.token);
 	driver_client_close(&reader);
 
-	inject(observer, 30000);
+	inject_events(observer, 30000);
 	driver_client_open(&reader, observer, READ_SIZE_MIN);
 	driver_client_query(&reader, &information);
 	assert_int_equal(information.number, 30100);
@@ -124,7 +102,7 @@ static void a_reader_that_was_away_too_long_is_told_what_it_lost(void **state)
 	assert_int_equal(information.resident_lost[3], reader.tally.told_lost[3]);
 	assert_int_equal(information.resident_token.position, information.head);
 	driver_client_close(&reader);
-	end(observer);
+	end_observer(observer);
 }
 
 static void there_is_one_reader(void **state)
@@ -140,7 +118,7 @@ static void there_is_one_reader(void **state)
 	assert_int_equal(driver_client_activate(&other, IOCTL_ACTIVATE_RESIDENT, NULL),
 			 OBSERVER_SHARING_VIOLATION);
 	assert_int_equal(driver_client_activate(&other, 0, NULL), OBSERVER_OK);
-	inject(observer, 10);
+	inject_events(observer, 10);
 	driver_client_drain(&other);
 	assert_int_equal(driver_client_acknowledge(&other, &other.token), OBSERVER_INVALID_STATE);
 	driver_client_query(&other, &information);
@@ -159,14 +137,14 @@ static void there_is_one_reader(void **state)
 
 	/* When residence ends, its reader goes on as any other. */
 	assert_int_equal(driver_client_reside(&other, false), OBSERVER_OK);
-	inject(observer, 10);
+	inject_events(observer, 10);
 	assert_int_equal(driver_client_drain(&other), 20);
 	assert_int_equal(driver_client_acknowledge(&other, &other.token), OBSERVER_INVALID_STATE);
 	driver_client_query(&other, &information);
 	assert_int_equal(information.flags, IOCTL_DRIVER_MONITORS);
 	driver_client_close(&other);
 	assert_false(host_observes());
-	end(observer);
+	end_observer(observer);
 }
 
 static void only_what_was_read_is_acknowledged(void **state)
@@ -178,10 +156,10 @@ static void only_what_was_read_is_acknowledged(void **state)
 	driver_client_open(&reader, observer, READ_SIZE_MIN);
 	driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL);
 	struct ioctl_token start = reader.token;
-	inject(observer, 10);
+	inject_events(observer, 10);
 	driver_client_drain(&reader);
 	struct ioctl_token ten = reader.token;
-	inject(observer, 10);
+	inject_events(observer, 10);
 
 #define REFUSED(base, changed)                                                                     \
 	do {                                                                                       \
@@ -206,15 +184,15 @@ static void only_what_was_read_is_acknowledged(void **state)
 	assert_int_equal(driver_client_acknowledge(&reader, &twenty), OBSERVER_OK);
 
 	/* What has been evicted since it was read can be acknowledged all the same. */
-	inject(observer, 50);
+	inject_events(observer, 50);
 	driver_client_read(&reader);
 	struct ioctl_token read = reader.token;
-	inject(observer, 20000);
+	inject_events(observer, 20000);
 	REFUSED(read, other.passed[3] += 1000000);
 	REFUSED(read, other.position += 8);
 	assert_int_equal(driver_client_acknowledge(&reader, &read), OBSERVER_OK);
 	driver_client_close(&reader);
-	end(observer);
+	end_observer(observer);
 }
 
 /*
@@ -246,9 +224,9 @@ static void an_overrun_belongs_to_the_record_after_it(void **state)
 	(void)state;
 	driver_client_open(&reader, observer, READ_SIZE_MIN);
 	driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL);
-	inject(observer, 10);
+	inject_events(observer, 10);
 	driver_client_drain(&reader);
-	inject(observer, 20000);
+	inject_events(observer, 20000);
 	place_count = 0;
 	reader.on_record = note_place;
 	driver_client_read(&reader);
@@ -264,7 +242,7 @@ static void an_overrun_belongs_to_the_record_after_it(void **state)
 	driver_client_drain(&reader);
 	assert_int_equal(delivered(&reader) + told_lost(&reader), 20010);
 	driver_client_close(&reader);
-	end(observer);
+	end_observer(observer);
 }
 
 static void a_reader_may_die_at_any_time(void **state)
@@ -285,7 +263,7 @@ static void a_reader_may_die_at_any_time(void **state)
 		int what = rand() % 100;
 
 		if (what < 40) {
-			inject(observer, what < 4 ? 2500 : rand() % 100);
+			inject_events(observer, what < 4 ? 2500 : rand() % 100);
 		} else if (what < 75) {
 			uint64_t before = told_lost(&reader);
 			if (driver_client_read_begin(&reader) == OBSERVER_PENDING)
@@ -319,7 +297,7 @@ static void a_reader_may_die_at_any_time(void **state)
 	driver_client_query(&reader, &information);
 	assert_int_equal(delivered(&reader) + told_lost(&reader), information.number);
 	driver_client_close(&reader);
-	end(observer);
+	end_observer(observer);
 }
 
 /* More overruns than are remembered: told too much, never too little, and never nonsense. */
@@ -334,7 +312,7 @@ static void overruns_beyond_memory_err_on_the_safe_side(void **state)
 	driver_client_open(&reader, observer, READ_SIZE_MIN);
 	driver_client_activate(&reader, IOCTL_ACTIVATE_RESIDENT, NULL);
 	for (int i = 0; i < PASSAGES_MAX + 100; i++) {
-		inject(observer, 1200);
+		inject_events(observer, 1200);
 		assert_int_equal(driver_client_read(&reader), OBSERVER_OK);
 		if (i == PASSAGES_MAX + 50) {
 			token = reader.token;
@@ -352,7 +330,7 @@ static void overruns_beyond_memory_err_on_the_safe_side(void **state)
 	assert_true(information.resident_lost[0] + information.resident_lost[3] <=
 		    information.number);
 	driver_client_close(&reader);
-	end(observer);
+	end_observer(observer);
 }
 
 int main(void)

@@ -211,9 +211,7 @@ static void end(struct reader *readers, size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (!readers[i].killed)
 			driver_client_close(&readers[i].client);
-	observer_destroy(observer);
-	assert_false(host_observes());
-	assert_int_equal(host_left(), 0);
+	end_observer(observer);
 }
 
 static void one_client(void **state)
