@@ -11,6 +11,7 @@
 #define PAUSE_MS    20
 
 struct user32 {
+	HMODULE module;
 	DWORD(WINAPI *wait_for_input_idle)(HANDLE process, DWORD wait_ms);
 	BOOL(WINAPI *enumerate_windows)(WNDENUMPROC on_window, LPARAM param);
 	DWORD(WINAPI *get_window_process)(HWND window, DWORD *pid);
@@ -28,6 +29,7 @@ static bool load(struct user32 *user32)
 {
 	HMODULE module = LoadLibraryW(L"user32.dll");
 
+	user32->module = module;
 	if (!module)
 		return false;
 	user32->wait_for_input_idle = (void *)GetProcAddress(module, "WaitForInputIdle");
@@ -53,16 +55,26 @@ static BOOL CALLBACK close_if_its(HWND window, LPARAM param)
 	return TRUE;
 }
 
+static void ask_to_close(HANDLE process, struct search *search)
+{
+	const struct user32 *user32 = search->user32;
+	DWORD begun_ms = GetTickCount();
+
+	if (user32->wait_for_input_idle(process, PATIENCE_MS) == WAIT_FAILED)
+		return;
+	do
+		user32->enumerate_windows(close_if_its, (LPARAM)search);
+	while (!search->found && GetTickCount() - begun_ms < PATIENCE_MS &&
+	       WaitForSingleObject(process, PAUSE_MS) == WAIT_TIMEOUT);
+}
+
 void windows_close_of(HANDLE process, uint32_t pid)
 {
 	struct user32 user32;
 	struct search search = {.user32 = &user32, .pid = pid};
-	DWORD begun_ms = GetTickCount();
 
-	if (!load(&user32) || user32.wait_for_input_idle(process, PATIENCE_MS) == WAIT_FAILED)
-		return;
-	do
-		user32.enumerate_windows(close_if_its, (LPARAM)&search);
-	while (!search.found && GetTickCount() - begun_ms < PATIENCE_MS &&
-	       WaitForSingleObject(process, PAUSE_MS) == WAIT_TIMEOUT);
+	if (load(&user32))
+		ask_to_close(process, &search);
+	if (user32.module)
+		FreeLibrary(user32.module);
 }
