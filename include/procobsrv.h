@@ -14,6 +14,11 @@
  * Threads. A monitor may be used from any thread; what a function says otherwise goes. Many
  * monitors may live in one process. After fork() the child may only call procobsrv_close().
  *
+ * Binary interface. What crosses it are integers of fixed width, int, size_t, enums, pointers, and
+ * intptr_t for handles and lengths; no FILE, long, time_t or thread of a C library. What the
+ * library has allocated, it frees. So a program may be built with another compiler and another C
+ * library than the library was.
+ *
  * Growth. Structs that the library fills grow at their end only: never embed or copy them by value.
  * Structs that the caller fills begin with their size. New kinds and flags may appear: skip what
  * you do not know.
@@ -416,6 +421,7 @@ PROCOBSRV_API void procobsrv_process_unref(const struct procobsrv_process *proce
 enum procobsrv_format {
 	PROCOBSRV_FORMAT_TEXT = 0, /* one aligned line, safe for a terminal */
 	PROCOBSRV_FORMAT_JSON = 1, /* one JSON object */
+	PROCOBSRV_FORMAT_ECS = 2,  /* one JSON object, a document of the Elastic Common Schema */
 };
 
 /*

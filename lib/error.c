@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "error.h"
 
+#include "os.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,7 +47,7 @@ int error_set_errno(int error, const char *format, ...)
 	va_end(arguments);
 
 	size_t length = strlen(explanation);
-	snprintf(explanation + length, sizeof explanation - length, ": %s", strerror(error));
+	snprintf(explanation + length, sizeof explanation - length, ": %s", os_error_text(error));
 	return code_of_errno(error);
 }
 

@@ -90,8 +90,11 @@ void os_host_name(char *text, size_t size);
 uint64_t os_memory_bytes(void);
 /* The calling process's id, to notice a fork. */
 uint32_t os_process_id(void);
-/* "ENOENT" for an errno of this system; NULL for none. Static text. */
+/* The name of an error number of this system ("ENOENT", "ERROR_FILE_NOT_FOUND"), as events carry
+ * it; NULL for none. Static text. */
 const char *os_error_name(int error);
+/* What an errno means, in words. Valid until the thread's next call. */
+const char *os_error_text(int error);
 /* "pts/1" for a device number of record_body.tty into text; false: it has no name. */
 bool os_tty_name(uint32_t device, char *text, size_t size);
 /*

@@ -238,6 +238,11 @@ const char *os_error_name(int error)
 	return error == 0 ? NULL : strerrorname_np(error);
 }
 
+const char *os_error_text(int error)
+{
+	return strerror(error);
+}
+
 /*
  * Names of terminals that are no pseudo terminals. The kernel's numbers for them are fixed, so that
  * what was once found stays true.

@@ -114,6 +114,21 @@ const char *os_error_name(int error)
 	return failure ? failure->name : NULL;
 }
 
+const char *os_error_text(int error)
+{
+	/* The C library has no words for those that came after it. */
+	switch (error) {
+	case ENODATA:
+		return "The file ends before";
+	case EBADMSG:
+		return "Damaged data";
+	case ETIMEDOUT:
+		return "Timed out";
+	default:
+		return strerror(error);
+	}
+}
+
 /* The system's words without their line end and full stop; empty: it has none. */
 static void system_text(DWORD error, char *text, size_t size)
 {

@@ -352,6 +352,8 @@ static void test_errors(void **state)
 	assert_null(os_error_name(99999));
 	assert_int_equal(failure_errno(ERROR_DISK_FULL), ENOSPC);
 	assert_int_equal(failure_errno(99999), EIO);
+	assert_string_equal(os_error_text(ENOSPC), strerror(ENOSPC));
+	assert_null(strstr(os_error_text(ENODATA), "Unknown"));
 	assert_int_equal(error_set_windows(ERROR_ACCESS_DENIED, "cannot do %d things", 3),
 			 PROCOBSRV_ERROR_PERMISSION);
 	assert_memory_equal(procobsrv_explain(), "cannot do 3 things: ", 20);
