@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define OBSERVING                                                                                  \
-	&option_format, &option_json, &option_output, &option_kinds, &option_match,                \
+	&option_event_format, &option_json, &option_output, &option_kinds, &option_match,          \
 	    &option_kernel_threads, &option_max_args, &option_env, &option_backend,                \
 	    &option_buffer_size, &option_queue_size, &option_spill_directory, &option_spill_size,  \
 	    &option_color

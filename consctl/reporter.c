@@ -30,15 +30,20 @@ static void append_begin(struct buffer *buffer, void *param)
 		return;
 	}
 	os_host_name(host, sizeof(host));
-	format_json_begin(buffer, &(struct format_begin){
-				      .time_ns = reporter->begin_ns,
-				      .host = host,
-				      .boot = os_boot_id(boot) ? boot : NULL,
-				      .backend = procobsrv_backend(reporter->monitor),
-				      .version = procobsrv_version(),
-				      .limits = procobsrv_backend_limits(reporter->monitor),
-				      .seq = reporter->seq,
-				  });
+	const struct format_begin begin = {
+	    .time_ns = reporter->begin_ns,
+	    .host = host,
+	    .boot = os_boot_id(boot) ? boot : NULL,
+	    .backend = procobsrv_backend(reporter->monitor),
+	    .version = procobsrv_version(),
+	    .limits = procobsrv_backend_limits(reporter->monitor),
+	    .seq = reporter->seq,
+	};
+
+	if (reporter->format == PROCOBSRV_FORMAT_ECS)
+		format_ecs_begin(buffer, &begin);
+	else
+		format_json_begin(buffer, &begin);
 }
 
 /* The first event may come before procobsrv_start() has returned: who is first, begins. */
@@ -79,6 +84,8 @@ static void on_event(const struct procobsrv_event *event, void *param)
 	begin_once(reporter, buffer);
 	if (reporter->format == PROCOBSRV_FORMAT_JSON)
 		format_json_event(buffer, event);
+	else if (reporter->format == PROCOBSRV_FORMAT_ECS)
+		format_ecs_event(buffer, event);
 	else
 		format_text_event(buffer, event, &reporter->text);
 	if (reporter->output.on_written) {
@@ -214,17 +221,22 @@ static void append_end(struct reporter *reporter, const struct procobsrv_statist
 	uint64_t settled = statistics->resumed_after + statistics->observed - statistics->pending;
 	struct buffer *buffer;
 
-	if (reporter->format != PROCOBSRV_FORMAT_JSON)
+	if (reporter->format == PROCOBSRV_FORMAT_TEXT)
 		return;
 	/* What was filtered after the last line has numbers too. */
 	if (!reporter->full && settled > reporter->seq)
 		reporter->seq = settled;
+	const struct format_end end = {
+	    .time_ns = os_wall_ns(),
+	    .seq = reporter->seq,
+	    .statistics = statistics,
+	};
+
 	buffer = output_begin(&reporter->output);
-	format_json_end(buffer, &(struct format_end){
-				    .time_ns = os_wall_ns(),
-				    .seq = reporter->seq,
-				    .statistics = statistics,
-				});
+	if (reporter->format == PROCOBSRV_FORMAT_ECS)
+		format_ecs_end(buffer, &end);
+	else
+		format_json_end(buffer, &end);
 	output_end(&reporter->output);
 }
 

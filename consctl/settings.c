@@ -104,6 +104,18 @@ static bool take_format(struct settings *settings, const char *value)
 	return true;
 }
 
+/* The names stand in the order of enum procobsrv_format. */
+static bool take_event_format(struct settings *settings, const char *value)
+{
+	static const char *const names[] = {"text", "json", "ecs", NULL};
+	int choice = take_choice("format", value, names);
+
+	if (choice < 0)
+		return false;
+	settings->format = (enum procobsrv_format)choice;
+	return true;
+}
+
 static bool take_json(struct settings *settings, const char *value)
 {
 	(void)value;
@@ -332,6 +344,11 @@ static bool take_fail_on_loss(struct settings *settings, const char *value)
 
 const struct option option_format = {"format", 0, "text|json",
 				     "lines for people, or one JSON object a line", take_format};
+const struct option option_event_format = {
+    "format", 0, "text|json|ecs",
+    "lines for people, one JSON object a line, or the same as\n"
+    "documents of the Elastic Common Schema",
+    take_event_format};
 const struct option option_json = {"json", 'j', NULL, "the same as --format json", take_json};
 const struct option option_output = {"output", 'o', "FILE", platform_output_help, take_output};
 const struct option option_kinds = {"kinds", 0, "LIST", platform_kinds_help, take_kinds};

@@ -60,6 +60,7 @@ struct option {
 };
 
 extern const struct option option_format;
+extern const struct option option_event_format;
 extern const struct option option_json;
 extern const struct option option_output;
 extern const struct option option_kinds;

@@ -55,6 +55,9 @@ intptr_t procobsrv_format(const struct procobsrv_event *event, enum procobsrv_fo
 	case PROCOBSRV_FORMAT_JSON:
 		format_json_event(&line, event);
 		break;
+	case PROCOBSRV_FORMAT_ECS:
+		format_ecs_event(&line, event);
+		break;
 	default:
 		return error_set(PROCOBSRV_ERROR_ARGUMENT,
 				 "cannot format an event: there is no format number %d",

@@ -33,6 +33,11 @@ void format_json_end(struct buffer *buffer, const struct format_end *end);
 /* A process alone (consctl list --format json): an object of kind "existing". */
 void format_json_process(struct buffer *buffer, const struct procobsrv_process *process);
 
+/* The same as documents of the Elastic Common Schema. */
+void format_ecs_event(struct buffer *buffer, const struct procobsrv_event *event);
+void format_ecs_begin(struct buffer *buffer, const struct format_begin *values);
+void format_ecs_end(struct buffer *buffer, const struct format_end *values);
+
 struct format_text_options {
 	unsigned columns; /* cut lines to this width; 0: do not cut */
 	bool color;

@@ -91,11 +91,12 @@ static const char *check_value(const char *at, const char *end, int depth)
 	return at;
 }
 
-static void check_json(const struct procobsrv_event *event)
+static void check_json(const struct procobsrv_event *event,
+		       void (*format)(struct buffer *buffer, const struct procobsrv_event *event))
 {
 	struct buffer buffer = BUFFER_EMPTY;
 
-	format_json_event(&buffer, event);
+	format(&buffer, event);
 	require(buffer.size > 0 && buffer.data[buffer.size - 1] == '\n');
 	check_characters(buffer.data, buffer.size - 1);
 	require(check_value(buffer.data, buffer.data + buffer.size, 0) ==
@@ -185,7 +186,8 @@ static void check_event(const uint8_t choice[4], const char *const *strings, siz
 	    .lost = kind == PROCOBSRV_LOST ? &lost : NULL,
 	};
 
-	check_json(&event);
+	check_json(&event, format_json_event);
+	check_json(&event, format_ecs_event);
 	check_text(&event, choice[3]);
 }
 

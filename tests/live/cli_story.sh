@@ -16,6 +16,12 @@ try "$consctl" run --summary --kinds start,exit -- true
 check 'summary: kinds are as asked for' sh -c "! grep -q exec_failed '$work/out'"
 check 'summary: with those it has' err '^1 processes: 0 failed, 0 killed, 0 still running; 0 failed execs; 1 at once at most$'
 
+try "$consctl" run --format ecs --kinds start,exec,exec_failed,exit -- sh -c "$script"
+check 'ecs: fields, types and values of the schema' python3 "$(dirname "$0")/check_ecs.py" "$work/out" \
+	fork exec end observer-begin observer-end
+try "$consctl" list --format ecs
+check 'ecs: of events only' ended_with 2
+
 try "$consctl" tree --from "$work/lines"
 check 'tree --from: status 0' ended_with 0
 check 'tree --from: a header' out '^ +PID +STARTED +TOOK END +COMMAND$'
