@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forward.exe --load HELPER | --unload | --hide-extended | --query | -- PROGRAM [ARGUMENT...]
+ * forward.exe --load HELPER | --unload | --hide-extended | --gone | -- PROGRAM [ARGUMENT...]
  *
  * Runs PROGRAM in a job object and lets ObsrvTest.sys tell of each process that starts or ends in
  * the job, PROGRAM's own and what they start, as the kernel would. Ends with PROGRAM's status, or
- * 125. The helper driver is loaded, and unloaded, by a call of its own. --query prints how many
- * callbacks are registered.
+ * 125. The helper driver is loaded, and unloaded, by a call of its own. --gone fails if service,
+ * device or callback of ProcObsrv are left.
  */
 #include "helper_client.h"
 #include "service.h"
 #include "tap.h"
+
+#include "../../observer/windows/ioctl.h"
 
 #include <windows.h>
 #include <winternl.h>
@@ -243,14 +245,27 @@ static int run(wchar_t *command_line)
 
 static int load(const char *path)
 {
-	wchar_t wide[MAX_PATH];
-	DWORD error;
+	wchar_t *wide = service_path(path);
+	DWORD error = wide ? helper_begin(wide) : ERROR_NOT_ENOUGH_MEMORY;
 
-	if (!MultiByteToWideChar(CP_ACP, 0, path, -1, wide, MAX_PATH))
-		return fail("the helper's path");
-	error = helper_begin(wide);
+	free(wide);
 	SetLastError(error);
 	return error ? fail("loading the helper driver") : 0;
+}
+
+/* Whether nothing of ProcObsrv is left on this system: 0 or 1. */
+static int expect_gone(void)
+{
+	HANDLE device = CreateFileW(PROCOBSRV_CLIENT_PATH, GENERIC_READ | GENERIC_WRITE, 0, NULL,
+				    OPEN_EXISTING, 0, NULL);
+	bool registered = service_exists(PROCOBSRV_SERVICE_NAME);
+	unsigned callbacks = helper_query().registered;
+
+	if (device != INVALID_HANDLE_VALUE || registered || callbacks)
+		printf("left: %s%s%u callbacks\n",
+		       device != INVALID_HANDLE_VALUE ? "a device, " : "",
+		       registered ? "a service, " : "", callbacks);
+	return device != INVALID_HANDLE_VALUE || registered || callbacks;
 }
 
 int main(int count, char **arguments)
@@ -269,13 +284,11 @@ int main(int count, char **arguments)
 		helper_set_conditions(HELPER_HIDE_EXTENDED);
 		return 0;
 	}
-	if (strcmp(verb, "--query") == 0) {
-		printf("%u\n", helper_query().registered);
-		return 0;
-	}
+	if (strcmp(verb, "--gone") == 0)
+		return expect_gone();
 	if (strcmp(verb, "--") != 0 || count < 3) {
 		fprintf(stderr, "usage: forward --load HELPER | --unload | --hide-extended | "
-				"--query | -- PROGRAM [ARGUMENT...]\n");
+				"--gone | -- PROGRAM [ARGUMENT...]\n");
 		return 2;
 	}
 	return run(rest_of_command_line());

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "service.h"
 
+#include <stdlib.h>
+#include <wchar.h>
+
 #define STOP_LIMIT_MS 10000
 /* The one in which the library registers the driver. */
 #define GROUP L"ProcObsrv"
@@ -115,4 +118,23 @@ bool service_exists(const wchar_t *name)
 		return false;
 	close_service(manager, service);
 	return true;
+}
+
+wchar_t *service_path(const char *path)
+{
+	int length = MultiByteToWideChar(CP_ACP, 0, path, -1, NULL, 0);
+	wchar_t *result = calloc((size_t)length + 2, sizeof(*result));
+	wchar_t *rest = result;
+
+	if (!result)
+		return NULL;
+	if (path[0] == '/') {
+		wcscpy(result, L"Z:");
+		rest += 2;
+	}
+	MultiByteToWideChar(CP_ACP, 0, path, -1, rest, length);
+	for (; *rest; rest++)
+		if (*rest == L'/')
+			*rest = L'\\';
+	return result;
 }

@@ -19,6 +19,12 @@ DWORD service_delete(const wchar_t *name);
 /* Stops and deletes it, if it is there. */
 DWORD service_remove(const wchar_t *name);
 
+/*
+ * The path of a driver's file as a service has it; one of this machine's own is found on Wine's
+ * drive Z:. The caller frees it; NULL: no memory.
+ */
+wchar_t *service_path(const char *path);
+
 bool service_exists(const wchar_t *name);
 
 #endif
