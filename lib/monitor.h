@@ -51,6 +51,7 @@ struct monitor_held {
 	size_t capacity;
 	size_t next;
 	uint64_t stream;
+	uint64_t resume; /* the position after the last record */
 };
 
 struct procobsrv {

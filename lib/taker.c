@@ -53,6 +53,7 @@ static int hold_queued(struct procobsrv *monitor)
 
 	while (!queue_take(monitor->queue, 0, TAKE_MOST, &batch)) {
 		held->stream = batch.stream;
+		held->resume = batch.resume;
 		for (size_t i = 0; i < batch.count; i++)
 			if (!hold_record(held, &batch.records[i]))
 				return error_set(PROCOBSRV_ERROR_MEMORY,
@@ -234,12 +235,18 @@ static bool deliver_prepared(struct procobsrv *monitor)
 		return false;
 
 	for (int most = TAKE_MOST; most && held->next < held->count; most--) {
-		dispatch_record(&monitor->dispatch, held->stream, &held->records[held->next++]);
+		const struct source_record *record = &held->records[held->next++];
+		monitor->dispatch.resume =
+		    held->next < held->count ? record[1].position : held->resume;
+		dispatch_record(&monitor->dispatch, held->stream, record);
 		if (monitor_discards(monitor))
 			return true;
 	}
-	if (held->next == held->count)
-		free_held(held);
+	if (held->next < held->count)
+		return true;
+	if (monitor->options.source.resident)
+		reader_after_batch(monitor, &(struct queue_batch){.resume = held->resume});
+	free_held(held);
 	return true;
 }
 

@@ -174,7 +174,7 @@ static void undo_install(HANDLE device)
 
 	close_device(device);
 	if (!used) {
-		service_remove();
+		service_uninstall();
 		remove_directories();
 	}
 }
@@ -263,7 +263,7 @@ static int remove_service(void)
 		error = error_set(PROCOBSRV_ERROR_NOT_FOUND,
 				  "no resident observer is installed on this machine");
 	if (!error)
-		error = service_remove();
+		error = service_uninstall();
 	if (!error)
 		remove_directories();
 	return error;

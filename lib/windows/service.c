@@ -373,7 +373,7 @@ static int remove_files(const struct service *service)
 			     "cannot remove ProcObsrv.sys from the system's drivers");
 }
 
-int service_remove(void)
+int service_uninstall(void)
 {
 	struct service service = {0};
 	int error = open_service(&service);

@@ -31,7 +31,7 @@ int service_replace(void);
 int service_unload(void);
 
 /* Unloads the driver and removes service and file. NOT_FOUND: there is no service. */
-int service_remove(void);
+int service_uninstall(void);
 
 /* Whether the service is registered as installed (loaded or not). */
 int service_look(bool *installed);
