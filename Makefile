@@ -14,8 +14,8 @@ FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lu
 # Packages before the build, the build before the tests.
 .NOTPARALLEL:
 
-.PHONY: build run watch test test-kernels bench lint fuzz sanitize windows install uninstall \
-	deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows build-fuzz clean help
+.PHONY: build run watch test test-kernels test-windows bench lint fuzz sanitize windows install \
+	uninstall deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows build-fuzz clean help
 
 build:
 	@tools/build $(BUILD) --prefix=$(PREFIX) $(MESON_OPTIONS)
@@ -64,6 +64,12 @@ sanitize: deps-test
 windows: deps-windows
 	@tools/windows-package build-windows
 
+# Driver, library and control program under Wine.
+test-windows: windows
+	@tools/run-tests build-windows/x86_64:unit build-windows/x86_64:wine build-windows/i686:unit \
+		build-windows/i686:wine
+	@echo 'i686: built, its images checked, not run'
+
 install: build
 	@meson install -C $(BUILD) --no-rebuild
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
@@ -101,6 +107,7 @@ help:
 		'make watch      build, then report processes until Ctrl-C' \
 		'make test       all tests: unit, examples, live (as root), a moment of each fuzzer' \
 		'make test-kernels  the live tests on Linux 5.10, 6.1 and 6.12, in QEMU' \
+		'make test-windows  driver, library and consctl for Windows, under Wine' \
 		'make bench      figures, side by side with forkstat, bpftrace and extrace' \
 		'make lint       format, static analysis, man pages, schema, scripts' \
 		'make fuzz       a minute of each fuzzer' \
