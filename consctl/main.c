@@ -11,9 +11,9 @@
 
 #define OBSERVING                                                                                  \
 	&option_event_format, &option_json, &option_output, &option_kinds, &option_match,          \
-	    &option_kernel_threads, &option_max_args, &option_env, &option_backend,                \
-	    &option_buffer_size, &option_queue_size, &option_spill_directory, &option_spill_size,  \
-	    &option_color
+	    &option_kernel_threads, &option_max_args, &option_env, &option_redact,                 \
+	    &option_backend, &option_buffer_size, &option_queue_size, &option_spill_directory,     \
+	    &option_spill_size, &option_color
 
 static const struct option *const watch_options[] = {OBSERVING, &option_duration, &option_count,
 						     &option_resume, NULL};
@@ -25,28 +25,25 @@ static const struct option *const uninstall_options[] = {NULL};
 static const struct option *const status_options[] = {&option_format, &option_json, NULL};
 static const struct option *const run_options[] = {OBSERVING, &option_wait, &option_fail_on_loss,
 						   &option_summary, NULL};
-static const struct option *const top_options[] = {&option_match,   &option_kernel_threads,
-						   &option_backend, &option_buffer_size,
-						   &option_color,   NULL};
-static const struct option *const timeline_options[] = {&option_output,
-							&option_picture,
-							&option_from,
-							&option_match,
-							&option_kernel_threads,
-							&option_max_args,
-							&option_backend,
-							&option_buffer_size,
-							&option_wait,
-							&option_fail_on_loss,
-							NULL};
+static const struct option *const top_options[] = {&option_match,
+						   &option_kernel_threads,
+						   &option_redact,
+						   &option_backend,
+						   &option_buffer_size,
+						   &option_color,
+						   NULL};
+static const struct option *const timeline_options[] = {
+    &option_output,	    &option_picture,  &option_from,	    &option_match,
+    &option_kernel_threads, &option_max_args, &option_redact,	    &option_backend,
+    &option_buffer_size,    &option_wait,     &option_fail_on_loss, NULL};
 static const struct option *const demo_options[] = {&option_number, &option_backend,
 						    &option_buffer_size, NULL};
 static const struct option *const list_options[] = {
-    &option_format, &option_json, &option_match, &option_kernel_threads, &option_backend, NULL};
-static const struct option *const tree_options[] = {&option_from,    &option_at,
-						    &option_format,  &option_json,
-						    &option_match,   &option_kernel_threads,
-						    &option_backend, NULL};
+    &option_format, &option_json,    &option_match, &option_kernel_threads,
+    &option_redact, &option_backend, NULL};
+static const struct option *const tree_options[] = {
+    &option_from,	    &option_at,	    &option_format,  &option_json, &option_match,
+    &option_kernel_threads, &option_redact, &option_backend, NULL};
 static const struct option *const doctor_options[] = {&option_format, &option_json, NULL};
 static const struct option *const verify_options[] = {&option_format, &option_json, NULL};
 

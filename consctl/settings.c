@@ -226,7 +226,9 @@ static bool take_replace(struct settings *settings, const char *value)
 	return true;
 }
 
-static bool take_env(struct settings *settings, const char *value)
+/* Names with commas between them, ended by NULL; both are the caller's. False: complained. */
+static bool take_names(const char *option, const char *value, const char *what, const char ***list,
+		       char **list_text)
 {
 	size_t count = 1;
 	size_t index = 0;
@@ -238,7 +240,7 @@ static bool take_env(struct settings *settings, const char *value)
 	text = strdup(value);
 	names = calloc(count + 1, sizeof(*names));
 	if (!text || !names) {
-		complain("--env: out of memory");
+		complain("--%s: out of memory", option);
 		goto wrong;
 	}
 	for (char *name = text; name;) {
@@ -247,22 +249,32 @@ static bool take_env(struct settings *settings, const char *value)
 		if (comma)
 			*comma++ = 0;
 		if (!*name || strchr(name, '=')) {
-			complain("--env %s: must be names of variables with commas between them",
-				 value);
+			complain("--%s %s: must be names of %s with commas between them", option,
+				 value, what);
 			goto wrong;
 		}
 		names[index++] = name;
 		name = comma;
 	}
-	free(settings->env);
-	free(settings->env_text);
-	settings->env = names;
-	settings->env_text = text;
+	free(*list);
+	free(*list_text);
+	*list = names;
+	*list_text = text;
 	return true;
 wrong:
 	free(text);
 	free(names);
 	return false;
+}
+
+static bool take_env(struct settings *settings, const char *value)
+{
+	return take_names("env", value, "variables", &settings->env, &settings->env_text);
+}
+
+static bool take_redact(struct settings *settings, const char *value)
+{
+	return take_names("redact", value, "secrets", &settings->redact, &settings->redact_text);
 }
 
 static bool take_backend(struct settings *settings, const char *value)
@@ -362,6 +374,11 @@ const struct option option_max_args = {
     take_max_args};
 const struct option option_env = {"env", 0, "NAME,...",
 				  "also take these variables of the environment", take_env};
+const struct option option_redact = {
+    "redact", 0, "NAME,...",
+    "put *** for the values of such names in arguments and variables;\n"
+    "'default' stands for *password*, *token* and their like",
+    take_redact};
 const struct option option_backend = {
     "backend", 0, platform_backend_argument,
     "how to observe; 'consctl doctor' tells what works here (default: auto)", take_backend};
@@ -405,6 +422,10 @@ void settings_free(struct settings *settings)
 	free(settings->env_text);
 	settings->env = NULL;
 	settings->env_text = NULL;
+	free(settings->redact);
+	free(settings->redact_text);
+	settings->redact = NULL;
+	settings->redact_text = NULL;
 }
 
 /* A summary tells failed execs, unless somebody wants to have it otherwise. */
@@ -444,5 +465,6 @@ void settings_observe(const struct settings *settings, struct procobsrv_options 
 	    .spill_size = settings->spill_size,
 	    .max_args = settings->max_args,
 	    .env = settings->env,
+	    .redact = settings->redact,
 	};
 }

@@ -46,6 +46,8 @@ struct settings {
 	uint64_t number;       /* of demo's programs */
 	const char **env;      /* owned, ended by NULL; NULL: none. Names point into env_text */
 	char *env_text;	       /* owned */
+	const char **redact;   /* the same for names of secrets */
+	char *redact_text;     /* owned */
 	char *const *operands; /* ended by NULL */
 	size_t operand_count;
 };
@@ -68,6 +70,7 @@ extern const struct option option_match;
 extern const struct option option_kernel_threads;
 extern const struct option option_max_args;
 extern const struct option option_env;
+extern const struct option option_redact;
 extern const struct option option_backend;
 extern const struct option option_buffer_size;
 extern const struct option option_queue_size;

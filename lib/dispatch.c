@@ -2,6 +2,7 @@
 #include "dispatch.h"
 
 #include "os.h"
+#include "redact.h"
 #include "report.h"
 
 #include <errno.h>
@@ -129,6 +130,16 @@ static struct image *forked_image(const struct process_entry *creator)
 	return image_ref(process_image(creator->process));
 }
 
+/* As image_create(), without the secrets. */
+static struct image *make_image(const struct dispatch *dispatch, const struct record_view *view,
+				const struct image_chunks *chunks)
+{
+	struct image *image = image_create(view, chunks, dispatch->env_names);
+
+	redact_image(dispatch->redaction, image);
+	return image;
+}
+
 static int deal_with_start(struct dispatch *dispatch, const struct record_view *view)
 {
 	const struct record_identity *identity = &view->body->process;
@@ -144,9 +155,8 @@ static int deal_with_start(struct dispatch *dispatch, const struct record_view *
 	const struct process_entry *creator = dispatch_find(dispatch, &view->start->creator);
 	if (!creator)
 		creator = dispatch_find(dispatch, &view->body->parent);
-	struct image *image =
-	    view->image ? image_create(view, &(struct image_chunks){0}, dispatch->env_names)
-			: forked_image(creator);
+	struct image *image = view->image ? make_image(dispatch, view, &(struct image_chunks){0})
+					  : forked_image(creator);
 	if (view->image && !image)
 		return ENOMEM;
 
@@ -183,8 +193,7 @@ static struct image *ask_for_argv(struct dispatch *dispatch, const struct record
 		completed.image = &fixed;
 		completed.strings[RECORD_STRING_ARGV] = (struct record_bytes){argv.data, argv.size};
 	}
-	struct image *image =
-	    image_create(&completed, &(struct image_chunks){0}, dispatch->env_names);
+	struct image *image = make_image(dispatch, &completed, &(struct image_chunks){0});
 	buffer_free(&argv);
 	return image;
 }
@@ -197,7 +206,7 @@ static struct image *exec_image(struct dispatch *dispatch, const struct record_v
 	if (record_missing(view->image, RECORD_STRING_ARGV) == RECORD_MISSING_UNREADABLE)
 		return ask_for_argv(dispatch, view);
 	if (whole)
-		return image_create(view, &chunks, dispatch->env_names);
+		return make_image(dispatch, view, &chunks);
 
 	/* A piece is lost: what is left must not pass for the whole. */
 	struct record_image cut = *view->image;
@@ -205,7 +214,7 @@ static struct image *exec_image(struct dispatch *dispatch, const struct record_v
 	set_missing_argv(&cut, RECORD_MISSING_NO_ROOM);
 	shortened.image = &cut;
 	shortened.strings[RECORD_STRING_ARGV].size = 0;
-	return image_create(&shortened, &chunks, dispatch->env_names);
+	return make_image(dispatch, &shortened, &chunks);
 }
 
 static int deal_with_exec(struct dispatch *dispatch, const struct record_view *view)
@@ -342,8 +351,7 @@ const struct procobsrv_process *dispatch_put_existing(struct dispatch *dispatch,
 {
 	struct image *image = NULL;
 
-	if (view->image &&
-	    !(image = image_create(view, &(struct image_chunks){0}, dispatch->env_names)))
+	if (view->image && !(image = make_image(dispatch, view, &(struct image_chunks){0})))
 		return NULL;
 	const struct procobsrv_process *process =
 	    process_create(&dispatch->context, view->body, image, false);

@@ -44,6 +44,7 @@ struct dispatch {
 	uint32_t kinds;
 	bool kernel_threads;
 	const char *const *env_names;
+	const struct redaction *redaction; /* NULL: nothing is taken out. Borrowed */
 	uint32_t root_pid;
 	bool tree_only;	   /* struct source_operations.tree_only: who starts is of the tree */
 	bool drop_repeats; /* two observers may fill one ring: repeats.h */

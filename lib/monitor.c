@@ -160,6 +160,7 @@ static int prepare_dispatch(struct procobsrv *monitor)
 	dispatch->kinds = monitor->options.kinds;
 	dispatch->kernel_threads = monitor->options.source.kernel_threads;
 	dispatch->env_names = (const char *const *)monitor->options.env;
+	dispatch->redaction = monitor->options.redaction;
 	dispatch->root_pid = monitor->options.source.root_pid;
 	dispatch->drop_repeats = monitor->options.source.resident;
 	dispatch->deliver = monitor_has_handler(monitor) ? deliver_to_handler : fetch_deliver;

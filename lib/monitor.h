@@ -34,9 +34,10 @@ struct monitor_options {
 	struct procobsrv_handler handler;
 	uint32_t kinds;
 	uint32_t flags;
-	char *backend;	   /* NULL: auto */
-	const char *match; /* the caller's: valid during procobsrv_open() only */
-	char **env;	   /* ended by NULL, or NULL */
+	char *backend;		     /* NULL: auto */
+	const char *match;	     /* the caller's: valid during procobsrv_open() only */
+	char **env;		     /* ended by NULL, or NULL */
+	struct redaction *redaction; /* owned, or NULL */
 	char *spill_directory;
 	uint64_t queue_size;
 	uint64_t spill_size;

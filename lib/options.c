@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor.h"
+#include "redact.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ void options_free(struct monitor_options *copy)
 	for (char **name = copy->env; name && *name; name++)
 		free(*name);
 	free(copy->env);
+	redaction_free(copy->redaction);
 	free(copy->backend);
 	free(copy->spill_directory);
 }
@@ -135,6 +137,8 @@ int options_copy(const struct procobsrv_options *options, struct monitor_options
 		copied &= (copy->spill_directory = strdup(known.spill_directory)) != NULL;
 	if (copy->source.capture_env)
 		copied &= (copy->env = copy_list(known.env)) != NULL;
+	if (known.redact && known.redact[0])
+		copied &= !redaction_create(known.redact, &copy->redaction);
 	if (copied)
 		return 0;
 	options_free(copy);

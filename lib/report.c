@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "redact.h"
 #include "report.h"
 
 #include "os.h"
@@ -93,6 +94,8 @@ static bool set_attempt(struct event *event, struct dispatch *dispatch,
 		for (char *cursor = text; cursor < end; cursor += strlen(cursor) + 1)
 			vector[attempt->argc++] = cursor;
 		vector[attempt->argc] = NULL;
+		if (dispatch->redaction)
+			redact_arguments(dispatch->redaction, (char *const *)block, attempt->argc);
 	}
 	if (path.size) {
 		attempt->path = end + 1;

@@ -22,6 +22,16 @@ check 'ecs: fields, types and values of the schema' python3 "$(dirname "$0")/che
 try "$consctl" list --format ecs
 check 'ecs: of events only' ended_with 2
 
+try "$consctl" run -j --redact default,pin --env API_TOKEN -- \
+	env API_TOKEN=hunter2 sh -c '/nonexistent --password=hunter2; : --pin 1234' x --secret hunter2
+check 'redact: no secret is left' sh -c "! grep -q 'hunter2\|1234' '$work/out'"
+check 'redact: arguments' out '"argv":\["sh","-c","/nonexistent --password=\*\*\*; : --pin \*\*\*","x","--secret","\*\*\*"\]'
+check 'redact: variables' out '"API_TOKEN=\*\*\*"'
+try "$consctl" run -j --redact default --kinds exec_failed -- sh -c '/nonexistent --token hunter2'
+check 'redact: failed execs' out '"attempt":.*"--token","\*\*\*"'
+try "$consctl" watch --redact ,
+check 'redact: no name, wrong usage' ended_with 2
+
 try "$consctl" tree --from "$work/lines"
 check 'tree --from: status 0' ended_with 0
 check 'tree --from: a header' out '^ +PID +STARTED +TOOK END +COMMAND$'

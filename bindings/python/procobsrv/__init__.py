@@ -287,6 +287,12 @@ def _encode(text: Optional[str]) -> Optional[bytes]:
     return None if text is None else os.fsencode(text)
 
 
+def _list(texts: Iterable[str]):
+    """An array that is ended by NULL, or NULL if it would be empty."""
+    encoded = [os.fsencode(text) for text in texts]
+    return (ctypes.c_char_p * (len(encoded) + 1))(*encoded, None) if encoded else None
+
+
 class Monitor:
     """Observes from the `with` on; iterate over it for its events.
 
@@ -297,15 +303,15 @@ class Monitor:
     resident  read the resident observer from where its last reader stopped; events count as safe when the
               next one is asked for, or at acknowledge()
     env       names of variables to take at exec
+    redact    names of secrets whose values are taken out of arguments and variables; "default": the usual ones
 
     One thread at a time may iterate; stop() may be called from any thread.
     """
 
     def __init__(self, *, kinds: Iterable[Kind] = (), match: Optional[str] = None, backend: Optional[str] = None,
                  root_pid: int = 0, resident: bool = False, kernel_threads: bool = False, snapshot: bool = True,
-                 env: Iterable[str] = (), max_args: int = 0, buffer_size: int = 0, queue_size: int = 0,
+                 env: Iterable[str] = (), redact: Iterable[str] = (), max_args: int = 0, buffer_size: int = 0, queue_size: int = 0,
                  spill_directory: Optional[str] = None, spill_size: int = 0):
-        names = [os.fsencode(name) for name in env]
         self._monitor = ctypes.c_void_p()
         options = _library.Options(
             size=ctypes.sizeof(_library.Options),
@@ -318,8 +324,9 @@ class Monitor:
             spill_directory=_encode(spill_directory),
             spill_size=spill_size,
             max_args=max_args,
-            env=(ctypes.c_char_p * (len(names) + 1))(*names, None) if names else None,
+            env=_list(env),
             root_pid=root_pid,
+            redact=_list(redact),
         )
         _check(_lib.procobsrv_open(ctypes.byref(options), ctypes.byref(self._monitor)))
 

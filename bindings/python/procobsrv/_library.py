@@ -145,6 +145,7 @@ class Options(Structure):
         ("env", POINTER(c_char_p)),
         ("root_pid", c_uint32),
         ("reserved", c_uint32),
+        ("redact", POINTER(c_char_p)),
     ]
 
 
