@@ -37,8 +37,10 @@ struct exit_record {
 };
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(observe_fork, struct task_struct *parent, struct task_struct *child)
+int BPF_PROG(observe_fork, struct task_struct *trusted_parent, struct task_struct *trusted_child)
 {
+	struct task_struct *parent = UNTRUSTED(struct task_struct, trusted_parent);
+	struct task_struct *child = UNTRUSTED(struct task_struct, trusted_child);
 	struct observation observation;
 
 	if (child->pid != child->tgid)
@@ -154,8 +156,11 @@ static __always_inline void exec_fixed(struct image_record *record, const struct
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(observe_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+int BPF_PROG(observe_exec, struct task_struct *trusted_task, pid_t old_pid,
+	     struct linux_binprm *trusted_bprm)
 {
+	struct task_struct *task = UNTRUSTED(struct task_struct, trusted_task);
+	struct linux_binprm *bprm = UNTRUSTED(struct linux_binprm, trusted_bprm);
 	struct observation observation;
 	struct scratch *scratch = scratch_take();
 
@@ -206,7 +211,8 @@ static __always_inline int tell_exit(struct task_struct *task, struct task_struc
 SEC("tp_btf/sched_process_exit")
 int observe_exit(unsigned long long *arguments)
 {
-	struct task_struct *task = (struct task_struct *)arguments[0];
+	struct task_struct *task =
+	    UNTRUSTED(struct task_struct, (struct task_struct *)arguments[0]);
 	struct task_struct *leader = task->group_leader;
 	bool told = kernel_tells_group_dead() ? (bool)arguments[1] : false;
 
@@ -255,12 +261,13 @@ struct {
 SEC("iter/task")
 int tell_existing(struct bpf_iter__task *context)
 {
-	struct task_struct *task = context->task;
+	struct task_struct *trusted = context->task;
 	struct seq_file *file = context->meta->seq;
 	uint32_t key = 0;
 
-	if (!task || task->pid != task->tgid)
+	if (!trusted || trusted->pid != trusted->tgid)
 		return 0;
+	struct task_struct *task = UNTRUSTED(struct task_struct, trusted);
 	bool kernel_thread = is_kernel_thread(task);
 	if (kernel_thread && !configuration.kernel_threads)
 		return 0;
