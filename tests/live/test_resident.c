@@ -34,7 +34,8 @@ static void kill_readers(unsigned processes, unsigned rate, const char *argument
 	struct joined joined;
 
 	srandom((unsigned)getpid());
-	resident_begin(NULL);
+	/* The default of a small machine holds long arguments for half a second only. */
+	resident_begin((const char *const[]){"--buffer-size", "64M", NULL});
 	storms_begin(&storms);
 	console_start(&reader, "reader", argv);
 	for (unsigned i = 0; i < readers_kills(); i++) {
