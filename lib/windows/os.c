@@ -7,6 +7,7 @@
 
 #include "failure.h"
 #include "lookup.h"
+#include "process_list.h"
 #include "wide.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
-#include <winternl.h>
 
 /* Since Windows 10 1607. */
 typedef HRESULT(WINAPI *describe_function)(HANDLE thread, PCWSTR description);
@@ -81,64 +81,30 @@ void os_event_destroy(struct os_event *event)
 	free(event);
 }
 
-/* Of NtQuerySystemInformation(SystemProcessInformation): what <winternl.h> has under "Reserved". */
-struct process_information {
-	ULONG next; /* offset of the next one; 0: the last */
-	ULONG threads;
-	LARGE_INTEGER reserved[3];
-	LARGE_INTEGER create_time;
-	LARGE_INTEGER user_time;
-	LARGE_INTEGER kernel_time;
-	UNICODE_STRING image;
-};
-
-#define STATUS_LENGTH_MISMATCH ((NTSTATUS)0xc0000004)
-
-/* All processes; the caller frees. NULL: no memory, or the system does not tell. */
-static void *list_processes(void)
-{
-	ULONG size = 256 * 1024;
-
-	for (;;) {
-		void *list = malloc(size);
-		NTSTATUS status;
-
-		if (!list)
-			return NULL;
-		status = NtQuerySystemInformation(SystemProcessInformation, list, size, NULL);
-		if (status >= 0)
-			return list;
-		free(list);
-		if (status != STATUS_LENGTH_MISMATCH || size > 256u * 1024 * 1024)
-			return NULL;
-		size *= 2;
-	}
-}
-
 /*
- * The create time of the first process that has one: System, or where that tells none, smss. The
- * time of the boot as the system tells it would move whenever its clock is set.
+ * When the first process that has a create time was created, since 1970: System, or where that has
+ * none, smss. (The time of the boot as the system tells it moves whenever its clock is set.)
  */
-static uint64_t first_create_time(void)
+static uint64_t first_create_ns(void)
 {
-	char *list = list_processes();
+	struct process_list list = {0};
 	uint64_t first = 0;
 
-	for (char *at = list; at;) {
-		struct process_information *process = (struct process_information *)(void *)at;
-		uint64_t time = (uint64_t)process->create_time.QuadPart;
+	if (process_list_take(&list) == 0) {
+		for (size_t i = 0; i < list.count; i++) {
+			uint64_t start_ns = process_list_at(&list, i)->body.process.start_ns;
 
-		if (time && (!first || time < first))
-			first = time;
-		at = process->next ? at + process->next : NULL;
+			if (start_ns && (!first || start_ns < first))
+				first = start_ns;
+		}
 	}
-	free(list);
+	process_list_free(&list);
 	return first;
 }
 
 bool os_boot_id(char text[37])
 {
-	uint64_t time = first_create_time();
+	uint64_t time = first_create_ns() / 100; /* its unit */
 
 	if (!time)
 		return false;
