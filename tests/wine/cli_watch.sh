@@ -62,7 +62,7 @@ check 'a closed pipe: the driver is gone' is_gone
 
 try observed_consctl run -- cmd /c 'cmd /c exit 4 & exit 9'
 check "run: its command's status" ended_with 9
-check 'run: the program below it' err 'cmd /c exit 4|exit 4'
+check 'run: the program below it' out ' exit .* exit 4 '
 check 'run: the driver is gone' is_gone
 try consctl run --backend job -j --output 'C:\test\run.jsonl' -- cmd /c 'cmd /c exit 4 & exit 6'
 check 'run --backend job: status' ended_with 6
