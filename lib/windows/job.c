@@ -162,7 +162,7 @@ static bool create_objects(struct job *job, unsigned flags)
 	       job_members_create(&job->members, job->port, KEY_SYSTEM, flags & JOB_KILLS);
 }
 
-int job_create(unsigned flags, struct job **made)
+int job_create(unsigned flags, struct job **created)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	int error = 0;
@@ -189,7 +189,7 @@ int job_create(unsigned flags, struct job **made)
 		free_job(job);
 		return error;
 	}
-	*made = job;
+	*created = job;
 	return 0;
 }
 
@@ -262,7 +262,7 @@ uint32_t job_members(const struct job *job)
 
 /* ---- observing ---- */
 
-int job_observe(uint32_t maker, const struct job_observer *observer, struct job **found)
+int job_observe(uint32_t maker, const struct job_observer *observer, struct job **observed)
 {
 	struct job *job = NULL;
 	int error;
@@ -284,7 +284,7 @@ int job_observe(uint32_t maker, const struct job_observer *observer, struct job 
 		drop(job);
 		return error;
 	}
-	*found = job;
+	*observed = job;
 	return 0;
 }
 

@@ -28,7 +28,7 @@ enum job_flag {
 };
 
 /* One for a process at a time. 0 or an error of Windows (GetLastError()). */
-int job_create(unsigned flags, struct job **job);
+int job_create(unsigned flags, struct job **created);
 
 /*
  * CreateProcessW() into the job: the program is created suspended, put into the job, and let go, so

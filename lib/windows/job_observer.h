@@ -32,7 +32,7 @@ struct job_observer {
  * The job that process `maker` has made, which must be this one, and is observed from now on. It
  * stays until job_leave(), even if its maker has closed it. NOT_FOUND, or BUSY: it is observed.
  */
-int job_observe(uint32_t maker, const struct job_observer *observer, struct job **job);
+int job_observe(uint32_t maker, const struct job_observer *observer, struct job **observed);
 /* When it returns no call is under way, and none will come. */
 void job_observe_no_more(struct job *job);
 void job_leave(struct job *job);

@@ -182,7 +182,7 @@ static void undo_install(HANDLE device)
 static int install(const struct source_options *options)
 {
 	char explanation[ERROR_TEXT_SIZE];
-	struct ioctl_information information;
+	struct ioctl_information information = {0};
 	HANDLE device = NULL;
 	int error = look(&device, &information);
 
@@ -215,7 +215,7 @@ static int install(const struct source_options *options)
 
 static int replace(const struct source_options *options)
 {
-	struct ioctl_information information;
+	struct ioctl_information information = {0};
 	HANDLE device = NULL;
 	DWORD failure;
 	int error = look(&device, &information);
@@ -360,7 +360,7 @@ static int describe(const struct ioctl_information *information, struct resident
 
 int resident_status(struct resident_status *status)
 {
-	struct ioctl_information information;
+	struct ioctl_information information = {0};
 	HANDLE device = NULL;
 
 	memset(status, 0, sizeof(*status));

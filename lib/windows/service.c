@@ -134,6 +134,7 @@ static int state_of(const struct service *service, DWORD *state)
 {
 	SERVICE_STATUS status;
 
+	*state = 0;
 	if (!QueryServiceStatus(service->handle, &status))
 		return service_error(GetLastError(), "cannot look at the service ProcObsrv");
 	*state = status.dwCurrentState;

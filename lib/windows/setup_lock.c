@@ -37,7 +37,8 @@ static int refused(DWORD error)
 {
 	if (error == ERROR_ACCESS_DENIED && rights_administrator())
 		return squatted();
-	if (error == ERROR_ACCESS_DENIED)
+	/* Who is none cannot give it to the administrators either. */
+	if (error == ERROR_ACCESS_DENIED || error == ERROR_INVALID_OWNER)
 		return error_set(PROCOBSRV_ERROR_PERMISSION,
 				 "the driver is for administrators alone: run this as "
 				 "administrator (from a command line that was opened so)");

@@ -155,8 +155,9 @@ void test_snapshot(void)
 		CloseHandle(information.hProcess);
 	}
 	procobsrv_stop(monitor, PROCOBSRV_STOP_DRAIN);
-	check(tree.starts == 2 && tree.exits == 2, "%ld starts and %ld exits", tree.starts,
-	      tree.exits);
+	/* Wine gives the shell a process for its console. */
+	check(tree.starts >= 2 && tree.exits == tree.starts, "%ld starts and %ld exits",
+	      tree.starts, tree.exits);
 	check(tree.nameless == 0 && tree.strangers == 0, "%ld nameless, %ld strangers",
 	      tree.nameless, tree.strangers);
 	check(tree.statuses == 1, "%ld of the codes are the shell's", tree.statuses);
