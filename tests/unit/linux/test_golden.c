@@ -73,7 +73,7 @@ static void write_event(struct event *event, void *param)
 /* Feeds each record from memory of its own size, so that a sanitizer sees a read beyond it. */
 static void feed(struct dispatch *dispatch, const struct buffer *bytes, size_t begin)
 {
-	while (bytes->size - begin >= sizeof(struct record_header)) {
+	while (bytes->data && begin + sizeof(struct record_header) <= bytes->size) {
 		struct record_header header;
 
 		memcpy(&header, bytes->data + begin, sizeof header);
