@@ -66,6 +66,8 @@ windows: deps-windows
 
 # Driver, library and control program under Wine.
 test-windows: windows
+	@ninja -C build-windows/x86_64
+	@ninja -C build-windows/i686
 	@tools/run-tests build-windows/x86_64:unit build-windows/x86_64:wine build-windows/i686:unit \
 		build-windows/i686:wine
 	@echo 'i686: built, its images checked, not run'
