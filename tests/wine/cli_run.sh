@@ -53,16 +53,29 @@ printf 'no program' >"$prefix/drive_c/test/text.exe"
 run_job 'C:\test\text.exe'
 check 'a file that is no program: status 126' ended_with 126
 
+kill_consctl() {
+	for pid in $(pgrep -x consctl.exe); do
+		if grep -qz -x "WINEPREFIX=$prefix" "/proc/$pid/environ"; then kill -KILL "$pid"; fi
+	done
+}
+
 # Killed, it leaves no program: the job ends them.
 try consctl demo -n 2 --backend job -- ping -n 40 127.0.0.1
 check 'demo: of programs without windows' ended_with 0
 windows 'C:\test\consctl.exe' demo -n 3 --backend job -- ping -n 41 127.0.0.1 >"$work/out" 2>"$work/err" &
 wait_for "$work/out" ' start '
-for pid in $(pgrep -x consctl.exe); do
-	if grep -qz -x "WINEPREFIX=$prefix" "/proc/$pid/environ"; then kill -KILL "$pid"; fi
-done
+kill_consctl
 wait
 try consctl list --backend snapshot
 check 'demo, killed: leaves none of its programs' sh -c "! grep -q 'ping.* -n 41' '$work/out'"
+
+# Killed, it leaves the driver loaded, and whoever uses that next removes it.
+windows 'C:\test\consctl.exe' watch --backend driver --duration 50 >"$work/out" 2>"$work/err" &
+wait_for "$work/err" '^watching '
+kill_consctl
+wait
+try consctl watch --backend driver --duration 0.3
+check 'watch after one that was killed: status 0' ended_with 0
+check 'watch after one that was killed: the driver is gone' is_gone
 
 done_testing
