@@ -63,3 +63,13 @@ void storms_compare(const struct storms *storms, struct joined *joined)
 	EXPECT_EQUAL("exits without exe or argv", joined->nameless, 0);
 	EXPECT_EQUAL("synthetic events", joined->synthetic, 0);
 }
+
+void storms_compare_file(const struct storms *storms, const char *path)
+{
+	struct joined joined;
+
+	joined_init(&joined);
+	joined_read(&joined, path);
+	storms_compare(storms, &joined);
+	joined_free(&joined);
+}

@@ -27,5 +27,7 @@ bool storms_blow(struct storms *storms);
 void storms_keep_up(struct storms *storms);
 /* Every process of every storm was told once with all its names, and nothing was lost. */
 void storms_compare(const struct storms *storms, struct joined *joined);
+/* The same of the lines in a file, which several readers may have written. */
+void storms_compare_file(const struct storms *storms, const char *path);
 
 #endif

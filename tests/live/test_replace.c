@@ -4,7 +4,6 @@
  * happens, and whoever reads is told each event once.
  */
 #include "console.h"
-#include "joined.h"
 #include "observe.h"
 #include "readers.h"
 #include "resident.h"
@@ -38,7 +37,6 @@ static void replaced_and_killed(void)
 	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
 	struct storms storms = {.processes = live_scaled(20000)};
 	struct console reader;
-	struct joined joined;
 
 	srandom((unsigned)getpid());
 	resident_begin(NULL);
@@ -58,13 +56,10 @@ static void replaced_and_killed(void)
 	console_end(&reader, SIGKILL);
 	storms_wait(&storms);
 	readers_finish(&reader, argv);
-	joined_init(&joined);
-	joined_read(&joined, path);
 	printf("# %" PRIu64 " repeats\n", resident_number("repeats"));
 	EXPECT(resident_number("repeats"), "nothing was told twice: no test of it");
-	storms_compare(&storms, &joined);
+	storms_compare_file(&storms, path);
 	readers_expect_verified(path);
-	joined_free(&joined);
 	resident_finish();
 }
 
@@ -75,7 +70,6 @@ static void replaced(void)
 	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
 	struct storms storms = {.processes = live_scaled(20000)};
 	struct console reader;
-	struct joined joined;
 
 	resident_begin(NULL);
 	storms_begin(&storms);
@@ -91,12 +85,9 @@ static void replaced(void)
 	}
 	storms_wait(&storms);
 	readers_finish(&reader, argv);
-	joined_init(&joined);
-	joined_read(&joined, path);
-	storms_compare(&storms, &joined);
+	storms_compare_file(&storms, path);
 	json_decref(resident_ask());
 	readers_expect_verified(path);
-	joined_free(&joined);
 	resident_finish();
 }
 
