@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L /* localtime_r, also in mingw-w64 */
+#endif
+
 #include "wall_time.h"
 
 #include <string.h>
@@ -148,7 +152,7 @@ bool wall_time_read_typed(const char *text, int64_t day_ns, int64_t *time_ns)
 {
 	struct scanner scanner = {text, text + strlen(text)};
 	time_t day = (time_t)(day_ns / NS_PER_SECOND);
-	const struct tm *today = localtime(&day);
+	struct tm today;
 	struct clock_time clock;
 	struct date date;
 
@@ -159,9 +163,9 @@ bool wall_time_read_typed(const char *text, int64_t day_ns, int64_t *time_ns)
 			return false;
 	} else {
 		scanner.at = text;
-		if (!today)
+		if (!localtime_r(&day, &today))
 			return false;
-		date = (struct date){today->tm_year + 1900, today->tm_mon + 1, today->tm_mday};
+		date = (struct date){today.tm_year + 1900, today.tm_mon + 1, today.tm_mday};
 	}
 	return take_clock(&scanner, false, &clock) && scanner.at == scanner.end &&
 	       local_time(&date, &clock, time_ns);
