@@ -193,3 +193,20 @@ struct queue_statistics statistics_of(struct queue *queue)
 	queue_statistics(queue, &statistics);
 	return statistics;
 }
+
+void check_unusable_directory(const char *directory, int error)
+{
+	struct feeder feeder = {.queue = make_spilling_queue(directory, 1 << 30)};
+	struct account account = {0};
+
+	for (int i = 0; i < 60; i++)
+		feed(&feeder, 50);
+	drain(feeder.queue, &account);
+	feed(&feeder, 50);
+	drain(feeder.queue, &account);
+	account_end(&account, feeder.next);
+	assert_int_equal(account.gaps, 1);
+	assert_int_equal(account.gap.stage, RECORD_GAP_SPILL);
+	assert_int_equal(account.gap.detail, error);
+	queue_destroy(feeder.queue);
+}

@@ -55,4 +55,7 @@ struct queue *make_spilling_queue(const char *directory, uint64_t spill_size);
 
 struct queue_statistics statistics_of(struct queue *queue);
 
+/* A queue cannot use the directory: events are lost, told with the errno, and it goes on. */
+void check_unusable_directory(const char *directory, int error);
+
 #endif

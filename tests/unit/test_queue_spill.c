@@ -132,29 +132,11 @@ static void test_bounds(void **state)
 	check_bound(1 << 20);
 }
 
-/* Without a usable directory events are lost, told with the reason, and it goes on. */
-static void check_directory(const char *directory, int error)
-{
-	struct feeder feeder = {.queue = make_spilling_queue(directory, 1 << 30)};
-	struct account account = {0};
-
-	for (int i = 0; i < 60; i++)
-		feed(&feeder, 50);
-	drain(feeder.queue, &account);
-	feed(&feeder, 50);
-	drain(feeder.queue, &account);
-	account_end(&account, feeder.next);
-	assert_int_equal(account.gaps, 1);
-	assert_int_equal(account.gap.stage, RECORD_GAP_SPILL);
-	assert_int_equal(account.gap.detail, error);
-	queue_destroy(feeder.queue);
-}
-
 static void test_unusable_directories(void **state)
 {
 	(void)state;
-	check_directory(ground_missing_directory, ENOENT);
-	check_directory(ground_no_directory, ENOTDIR);
+	check_unusable_directory(ground_missing_directory, ENOENT);
+	check_unusable_directory(ground_no_directory, ENOTDIR);
 }
 
 #define MANY 2000000

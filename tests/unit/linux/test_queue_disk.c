@@ -20,19 +20,10 @@
 static void test_unsafe_directory(void **state)
 {
 	char *directory = directory_make();
-	struct feeder feeder = {.queue = make_spilling_queue(directory, 1 << 30)};
-	struct account account = {0};
 
 	(void)state;
 	assert_int_equal(chmod(directory, 0777), 0);
-	for (int i = 0; i < 60; i++)
-		feed(&feeder, 50);
-	drain(feeder.queue, &account);
-	account_end(&account, feeder.next);
-	assert_int_equal(account.gaps, 1);
-	assert_int_equal(account.gap.stage, RECORD_GAP_SPILL);
-	assert_int_equal(account.gap.detail, EACCES);
-	queue_destroy(feeder.queue);
+	check_unusable_directory(directory, EACCES);
 	directory_remove(directory);
 }
 
