@@ -179,7 +179,7 @@ def main():
         story = pathlib.Path(work) / "story.jsonl"
         page = pathlib.Path(work) / "page.html"
         story.write_text("\n".join(lines()) + "\n", encoding="utf-8")
-        subprocess.run([consctl, "timeline", "--from", story, "-o", page], check=True)
+        subprocess.run([os.path.abspath(consctl), "timeline", "--from", story.name, "-o", page], check=True, cwd=work)
         options.add_argument(f"--user-data-dir={work}/profile")
         driver = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service("/usr/bin/chromedriver"))
         try:
