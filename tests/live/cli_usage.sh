@@ -17,7 +17,6 @@ wrong() {
 
 wrong 2 "needs a verb"
 wrong 2 "no verb 'rat'; see 'consctl --help'" rat
-wrong 2 "no verb 'stop'; see 'consctl --help'" stop
 wrong 2 "did you mean 'install'" instal
 wrong 2 "'wacth'; did you mean 'watch'" wacth
 wrong 2 "'zzz'; see 'consctl --help'" zzz
@@ -28,7 +27,7 @@ wrong 2 "no option '-j' before the verb; see" -j
 wrong 2 "did you mean '--format'" watch --fromat json
 wrong 2 "no option '-q'" watch -q
 wrong 2 "no option '--wait'" watch --wait tree
-wrong 2 "unknown 'yaml' \(known: text, json\)" watch --format yaml
+wrong 2 "unknown 'yaml' \(known: text, json" watch --format yaml
 wrong 2 "did you mean 'exit'" watch --kinds start,exti
 wrong 2 "unknown ''" watch --kinds ''
 wrong 2 "unknown ''" watch --kinds start,
