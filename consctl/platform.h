@@ -163,6 +163,7 @@ size_t platform_check(struct check checks[CHECKS_MAX]);
 extern const char platform_backend_argument[]; /* the backends' names, with '|' between them */
 extern const char platform_manual[];	       /* where more is told */
 extern const char platform_kinds_help[];
+extern const char platform_match_help[];
 extern const char platform_output_help[];
 extern const char platform_spill_directory_help[];
 extern const char platform_watch_help[]; /* of verbs: each line ended */

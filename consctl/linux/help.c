@@ -11,6 +11,9 @@ const char platform_kinds_help[] =
     "commas between them (default: start,exec,exit,lost; exec_failed\n"
     "slows every system call of the machine a little)";
 
+const char platform_match_help[] =
+    "only what matches, e.g. 'process.uid != 0 && process.exe ~ \"/tmp/*\"'";
+
 const char platform_output_help[] =
     "write there instead of standard output: a new file is made for its\n"
     "owner alone (mode 0600), an existing one is appended to, a symbolic\n"

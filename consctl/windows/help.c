@@ -11,6 +11,9 @@ const char platform_kinds_help[] =
     "(default: start,exit,lost; a start names the program that runs, and\n"
     "there are no events of the kinds exec and exec_failed)";
 
+const char platform_match_help[] =
+    "only what matches, e.g. \"process.session != 0 && process.name ~ \\\"note*\\\"\"";
+
 const char platform_output_help[] =
     "write there instead of standard output: a new file is made for this\n"
     "user alone, an existing one is appended to, a symbolic link is refused";
