@@ -14,8 +14,8 @@ FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lu
 # Packages before the build, the build before the tests.
 .NOTPARALLEL:
 
-.PHONY: build run watch test test-kernels test-windows bench lint fuzz sanitize windows install \
-	uninstall deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows build-fuzz clean help
+.PHONY: build run watch test test-kernels test-windows test-browser bench lint fuzz sanitize windows install \
+	uninstall deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows deps-browser build-fuzz clean help
 
 build:
 	@tools/build $(BUILD) --prefix=$(PREFIX) $(MESON_OPTIONS)
@@ -39,6 +39,10 @@ test: deps-test build build-fuzz
 # KERNELS="6.1 5.10" boots fewer of them.
 test-kernels: deps-kernels build
 	@tests/kernels/run $(BUILD) $(KERNELS)
+
+# The pages that consctl draws, in Chromium.
+test-browser: deps-browser build
+	@tools/run-tests $(BUILD):browser
 
 bench: deps-bench build
 	@tools/as-root bench/run $(BUILD)
@@ -79,7 +83,7 @@ install: build
 uninstall:
 	@ninja -C $(BUILD) uninstall
 
-deps: deps-run deps-test deps-kernels deps-bench deps-lint deps-windows
+deps: deps-run deps-test deps-kernels deps-bench deps-lint deps-windows deps-browser
 
 deps-run:
 	@tools/install-deps run
@@ -96,6 +100,9 @@ deps-bench:
 deps-lint:
 	@tools/install-deps lint
 
+deps-browser:
+	@tools/install-deps browser
+
 deps-windows:
 	@tools/install-deps windows
 
@@ -109,6 +116,7 @@ help:
 		'make watch      build, then report processes until Ctrl-C' \
 		'make test       all tests: unit, examples, live (as root), a moment of each fuzzer' \
 		'make test-kernels  the live tests on Linux 5.10, 6.1 and 6.12, in QEMU' \
+		'make test-browser  the pages of consctl timeline, in Chromium' \
 		'make test-windows  driver, library and consctl for Windows, under Wine' \
 		'make bench      figures, side by side with forkstat, bpftrace and extrace' \
 		'make lint       format, static analysis, man pages, schema, scripts' \

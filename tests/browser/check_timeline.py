@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """check_timeline CONSCTL [PICTURES]: the page of consctl timeline in a real browser, as TAP.
 

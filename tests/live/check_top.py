@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """check_top CONSCTL: consctl top on a pseudo terminal, with real keys; TAP.
 
