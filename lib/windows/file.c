@@ -199,7 +199,7 @@ int os_file_create_private(const char *directory, const char *prefix, struct os_
 	return file_new(handle, path, true, file);
 }
 
-/* A file that is being deleted is refused as if it were another user's. */
+/* A file that is being deleted is refused as if it were another user's: the last status tells. */
 static bool is_gone(DWORD error)
 {
 	const NTSTATUS delete_pending = (NTSTATUS)0xc0000056;
@@ -211,60 +211,76 @@ static bool is_gone(DWORD error)
 	       (error == ERROR_ACCESS_DENIED && last && last() == delete_pending);
 }
 
-/* CreateFileW() of what exists; INVALID_HANDLE_VALUE: *code and error_set() tell. */
-static HANDLE open_existing(const char *path, const wchar_t *wide, DWORD access, DWORD share,
-			    const char *verb, int *code)
-{
-	HANDLE handle = CreateFileW(wide, access, share, NULL, OPEN_EXISTING,
-				    FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT, NULL);
-	DWORD error = GetLastError();
+/* How a file that exists is opened. */
+struct opening {
+	const char *verb; /* for messages */
+	DWORD access;
+	DWORD share;
+	DWORD flags;
+};
 
-	if (handle != INVALID_HANDLE_VALUE)
-		return handle;
-	if (is_gone(error))
-		*code =
-		    failed(error_set(PROCOBSRV_ERROR_NOT_FOUND, "%s does not exist", path), ENOENT);
-	else if (error == ERROR_SHARING_VIOLATION)
-		*code = failed(
+/* The handle, and the path that the caller frees; or a code, with error_set() called. */
+static int open_existing(const char *path, const struct opening *opening, HANDLE *handle,
+			 wchar_t **wide)
+{
+	int code = 0;
+	wchar_t *absolute = open_path(path, &code);
+	HANDLE opened;
+	DWORD error;
+
+	if (!absolute)
+		return code;
+	opened = CreateFileW(absolute, opening->access, opening->share, NULL, OPEN_EXISTING,
+			     opening->flags, NULL);
+	error = GetLastError();
+	if (opened != INVALID_HANDLE_VALUE) {
+		*handle = opened;
+		*wide = absolute;
+		return 0;
+	}
+	/* Before anything else is called: it asks for the last status. */
+	code = is_gone(error) ? PROCOBSRV_ERROR_NOT_FOUND : 0;
+	free(absolute);
+	if (code)
+		return failed(error_set(code, "%s does not exist", path), ENOENT);
+	if (error == ERROR_SHARING_VIOLATION)
+		return failed(
 		    error_set(PROCOBSRV_ERROR_BUSY, "%s is used by a process that runs", path),
 		    EBUSY);
-	else
-		*code = failed(error_set_windows(error, "cannot %s %s", verb, path),
-			       failure_errno(error));
-	return handle;
+	return failed(error_set_windows(error, "cannot %s %s", opening->verb, path),
+		      failure_errno(error));
 }
 
 int os_file_open(const char *path, struct os_file **file)
 {
-	int code = 0;
-	wchar_t *wide = open_path(path, &code);
-	HANDLE handle = INVALID_HANDLE_VALUE;
+	static const struct opening opening = {
+	    .verb = "open",
+	    .access = GENERIC_READ,
+	    .share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+	    .flags = FILE_ATTRIBUTE_NORMAL,
+	};
+	HANDLE handle;
+	wchar_t *wide;
+	int code = open_existing(path, &opening, &handle, &wide);
 
-	if (wide)
-		handle = open_existing(path, wide, GENERIC_READ,
-				       FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-				       "open", &code);
-	if (handle == INVALID_HANDLE_VALUE) {
-		free(wide);
-		return code;
-	}
-	return file_new(handle, wide, false, file);
+	return code ? code : file_new(handle, wide, false, file);
 }
 
 int os_file_adopt(const char *path, struct os_file **file)
 {
-	int code = 0;
-	wchar_t *wide = open_path(path, &code);
-	HANDLE handle = INVALID_HANDLE_VALUE;
+	/* What a link leads to is not what was made; the link itself is no plain file. */
+	static const struct opening opening = {
+	    .verb = "take over",
+	    .access = GENERIC_READ | GENERIC_WRITE | DELETE | READ_CONTROL,
+	    .share = FILE_SHARE_READ,
+	    .flags = FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT,
+	};
+	HANDLE handle;
+	wchar_t *wide;
+	int code = open_existing(path, &opening, &handle, &wide);
 
-	if (wide)
-		handle =
-		    open_existing(path, wide, GENERIC_READ | GENERIC_WRITE | DELETE | READ_CONTROL,
-				  FILE_SHARE_READ | FILE_SHARE_DELETE, "take over", &code);
-	if (handle == INVALID_HANDLE_VALUE) {
-		free(wide);
+	if (code)
 		return code;
-	}
 	if (!security_is_private(handle)) {
 		CloseHandle(handle);
 		free(wide);
