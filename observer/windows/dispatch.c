@@ -22,10 +22,13 @@ static struct client *client_of(PIRP irp)
 NTSTATUS NTAPI dispatch_create(PDEVICE_OBJECT device, PIRP irp)
 {
 	uint32_t pid = (uint32_t)(ULONG_PTR)PsGetCurrentProcessId();
-	struct client *client = observer_open(driver.observer, pid);
+	struct client *client = NULL;
 
 	UNREFERENCED_PARAMETER(device);
-	EXPECT_IRQL(PASSIVE_LEVEL);
+	handles_acquire();
+	if (driver.observer)
+		client = observer_open(driver.observer, pid);
+	handles_release();
 	IoGetCurrentIrpStackLocation(irp)->FileObject->FsContext = client;
 	return complete(irp, client ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES, 0);
 }
@@ -36,9 +39,10 @@ NTSTATUS NTAPI dispatch_cleanup(PDEVICE_OBJECT device, PIRP irp)
 	struct client *client = client_of(irp);
 
 	UNREFERENCED_PARAMETER(device);
-	EXPECT_IRQL(PASSIVE_LEVEL);
-	if (client)
+	handles_acquire();
+	if (client && driver.observer)
 		observer_detach(driver.observer, client);
+	handles_release();
 	return complete(irp, STATUS_SUCCESS, 0);
 }
 
@@ -48,10 +52,11 @@ NTSTATUS NTAPI dispatch_close(PDEVICE_OBJECT device, PIRP irp)
 	struct client *client = client_of(irp);
 
 	UNREFERENCED_PARAMETER(device);
-	EXPECT_IRQL(PASSIVE_LEVEL);
+	handles_acquire();
 	IoGetCurrentIrpStackLocation(irp)->FileObject->FsContext = NULL;
-	if (client)
+	if (client && driver.observer)
 		observer_close(driver.observer, client);
+	handles_release();
 	return complete(irp, STATUS_SUCCESS, 0);
 }
 
@@ -70,7 +75,7 @@ NTSTATUS NTAPI dispatch_control(PDEVICE_OBJECT device, PIRP irp)
 
 	UNREFERENCED_PARAMETER(device);
 	EXPECT_IRQL(PASSIVE_LEVEL);
-	if (!client)
+	if (!client || !driver.observer)
 		return complete(irp, STATUS_INVALID_DEVICE_STATE, 0);
 	NTSTATUS status = request_serve(driver.observer, client, &request, &written);
 	if (status == STATUS_PENDING)

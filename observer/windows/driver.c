@@ -22,7 +22,24 @@ _Static_assert(OBSERVER_NOT_FOUND == STATUS_NOT_FOUND, "the kernel's code");
 
 struct driver driver;
 
+static FAST_MUTEX handles;
+
 DRIVER_INITIALIZE DriverEntry;
+
+/* PASSIVE_LEVEL, as the next. */
+void handles_acquire(void)
+{
+	EXPECT_IRQL(PASSIVE_LEVEL);
+	KeEnterCriticalRegion();
+	ExAcquireFastMutexUnsafe(&handles);
+}
+
+void handles_release(void)
+{
+	EXPECT_IRQL(PASSIVE_LEVEL);
+	ExReleaseFastMutexUnsafe(&handles);
+	KeLeaveCriticalRegion();
+}
 
 static HANDLE open_key(HANDLE parent, PUNICODE_STRING name)
 {
@@ -65,9 +82,10 @@ static uint64_t configured_ring_size(PUNICODE_STRING service_path)
 static VOID NTAPI unload(PDRIVER_OBJECT object)
 {
 	UNREFERENCED_PARAMETER(object);
-	EXPECT_IRQL(PASSIVE_LEVEL);
+	handles_acquire();
 	observer_destroy(driver.observer);
 	driver.observer = NULL;
+	handles_release();
 	device_remove();
 }
 
@@ -75,6 +93,7 @@ static VOID NTAPI unload(PDRIVER_OBJECT object)
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT object, PUNICODE_STRING service_path)
 {
 	EXPECT_IRQL(PASSIVE_LEVEL);
+	ExInitializeFastMutex(&handles);
 	os_prepare();
 	NTSTATUS status = registration_prepare();
 	if (!NT_SUCCESS(status))

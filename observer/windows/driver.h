@@ -37,9 +37,17 @@
 /* What came with the driver's load and goes with its unload. */
 struct driver {
 	PDEVICE_OBJECT device;
-	struct observer *observer;
+	struct observer *observer; /* NULL: it is being unloaded */
 };
 extern struct driver driver;
+
+/*
+ * Between these two no handle is opened or closed by anybody else, and the observer stays. Windows
+ * unloads no driver that somebody has open or is closing; Wine does both at once. Taken before all
+ * other locks. PASSIVE_LEVEL, and the caller stays there.
+ */
+void handles_acquire(void);
+void handles_release(void);
 
 /* The system counts in 100 ns. Any IRQL. */
 static inline uint64_t ns_of_ticks(LONGLONG ticks)
