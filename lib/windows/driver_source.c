@@ -15,8 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A batch and four records of the largest size; common ones hold a few hundred bytes. */
-#define BUFFER_SIZE (sizeof(struct ioctl_batch) + 4 * RECORD_SIZE_MAX)
+/*
+ * The system copies a reply through memory of its own, of the size that was asked for: while few
+ * records come the least that the driver takes, else the most that it fills.
+ */
+#define BUFFER_LEAST (sizeof(struct ioctl_batch) + RECORD_SIZE_MAX)
+#define BUFFER_MOST  (1u << 20)
 /* What came until the end of observing is there; reading it takes no longer. */
 #define LAST_WAIT_MS 20
 /* A read that was cancelled ends at once; else the driver is gone. */
@@ -31,8 +35,9 @@ struct source {
 
 	/* The listener's: */
 	OVERLAPPED overlapped;
-	bool reading; /* buffer and overlapped are the driver's */
-	char *buffer;
+	bool reading;	    /* buffer and overlapped are the driver's */
+	char *buffer;	    /* BUFFER_MOST */
+	size_t buffer_size; /* of it, for the next read */
 	bool introduced;    /* where the stream begins has been told */
 	struct arena index; /* struct source_record */
 	uint64_t base;	    /* number before our first */
@@ -107,7 +112,8 @@ static struct source *create(const struct source_options *options)
 		return NULL;
 	pthread_mutex_init(&source->lock, NULL);
 	source->resident = options->resident;
-	source->buffer = malloc(BUFFER_SIZE);
+	source->buffer = malloc(BUFFER_MOST);
+	source->buffer_size = BUFFER_LEAST;
 	source->wake = os_event_create();
 	source->overlapped.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
 	if (source->buffer && source->wake && source->overlapped.hEvent)
@@ -327,8 +333,8 @@ static int driver_source_drain(struct source *source, int timeout_ms, source_on_
 	if (has_ended(source))
 		return PROCOBSRV_ERROR_ENDED;
 	if (!source->reading) {
-		error = driver_begin_read(source->client.device, source->buffer, BUFFER_SIZE,
-					  &source->overlapped);
+		error = driver_begin_read(source->client.device, source->buffer,
+					  source->buffer_size, &source->overlapped);
 		if (error)
 			return read_failed(source, error);
 		source->reading = true;
@@ -341,6 +347,7 @@ static int driver_source_drain(struct source *source, int timeout_ms, source_on_
 	if (error)
 		return read_failed(source, error);
 	source->reading = false;
+	source->buffer_size = size > BUFFER_LEAST / 2 ? BUFFER_MOST : BUFFER_LEAST;
 	pthread_mutex_lock(&source->lock);
 	source->wakeups++;
 	pthread_mutex_unlock(&source->lock);

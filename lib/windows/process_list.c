@@ -99,7 +99,8 @@ const struct listed_process *process_list_at(const struct process_list *list, si
 	return &processes_of(list)[index];
 }
 
-const struct listed_process *process_list_find(const struct process_list *list, uint32_t pid)
+/* NULL: nobody listed has this pid. */
+static const struct listed_process *find(const struct process_list *list, uint32_t pid)
 {
 	const struct listed_process key = {.body.process.pid = pid};
 
@@ -112,7 +113,7 @@ static void name_parents(struct process_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		struct record_body *body = &processes_of(list)[i].body;
-		const struct listed_process *parent = process_list_find(list, body->parent.pid);
+		const struct listed_process *parent = find(list, body->parent.pid);
 
 		if (parent && parent->body.process.start_ns <= body->process.start_ns)
 			body->parent.start_ns = parent->body.process.start_ns;

@@ -25,8 +25,6 @@ struct process_list {
 /* Takes the list anew. 0, or a PROCOBSRV_ERROR_ with error_set() called. */
 int process_list_take(struct process_list *list);
 const struct listed_process *process_list_at(const struct process_list *list, size_t index);
-/* NULL: nobody listed has this pid. */
-const struct listed_process *process_list_find(const struct process_list *list, uint32_t pid);
 void process_list_free(struct process_list *list);
 
 /* A handle to a listed process; NULL: it is gone, or (*denied) we may not. */

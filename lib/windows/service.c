@@ -263,6 +263,33 @@ static int make_installed(const struct service *service)
 	return service_error(GetLastError(), "cannot register the driver as installed");
 }
 
+static bool delete_file(const wchar_t *path)
+{
+	return DeleteFileW(path) || GetLastError() == ERROR_FILE_NOT_FOUND;
+}
+
+/* The copy of the file goes with the service. */
+static bool delete_copy(const struct service *service)
+{
+	return service_file_is(service->beside, service->installed) ||
+	       delete_file(service->installed);
+}
+
+static int create_installed(struct service *service, uint64_t ring_size)
+{
+	char explanation[ERROR_TEXT_SIZE];
+	int error = create(service, service->installed, INSTALLED_NAME);
+
+	if (!error)
+		error = start_or_undo(service, true, ring_size);
+	if (error) {
+		error_save(explanation);
+		delete_copy(service);
+		error_restore(explanation);
+	}
+	return error;
+}
+
 static int install(struct service *service, uint64_t ring_size)
 {
 	DWORD state = SERVICE_STOPPED;
@@ -275,10 +302,8 @@ static int install(struct service *service, uint64_t ring_size)
 		error = copy_file(service);
 	if (error)
 		return error;
-	if (!service->handle) {
-		error = create(service, service->installed, INSTALLED_NAME);
-		return error ? error : start_or_undo(service, true, ring_size);
-	}
+	if (!service->handle)
+		return create_installed(service, ring_size);
 	error = make_installed(service);
 	return error ? error : start(service, ring_size);
 }
@@ -352,11 +377,6 @@ int service_unload(void)
 	return error;
 }
 
-static bool delete_file(const wchar_t *path)
-{
-	return DeleteFileW(path) || GetLastError() == ERROR_FILE_NOT_FOUND;
-}
-
 static int remove_files(const struct service *service)
 {
 	wchar_t *moved = malloc(SERVICE_FILE_PATH_MAX * sizeof(*moved));
@@ -367,8 +387,7 @@ static int remove_files(const struct service *service)
 		delete_file(moved); /* else it is gone with the next start of Windows */
 	}
 	free(moved);
-	if (removed && (service_file_is(service->beside, service->installed) ||
-			delete_file(service->installed)))
+	if (removed && delete_copy(service))
 		return 0;
 	return service_error(GetLastError(),
 			     "cannot remove ProcObsrv.sys from the system's drivers");
