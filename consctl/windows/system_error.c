@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "system_error.h"
 #include "../platform.h"
+#include "failure.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,25 +48,6 @@ static const char *own_text(DWORD code)
 	}
 }
 
-static void system_text(DWORD code, char *text, size_t size)
-{
-	wchar_t wide[256];
-	DWORD length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS,
-				      NULL, code, 0, wide, sizeof(wide) / sizeof(*wide), NULL);
-	int bytes;
-
-	/* It ends in a full stop and the end of a line. */
-	while (length && wcschr(L"\r\n .", wide[length - 1]))
-		length--;
-	bytes = length ? WideCharToMultiByte(CP_UTF8, 0, wide, (int)length, text, (int)size - 1,
-					     NULL, NULL)
-		       : 0;
-	if (bytes > 0)
-		text[bytes] = 0;
-	else
-		snprintf(text, size, "error %lu of Windows", code);
-}
-
 const char *platform_error_text(int error)
 {
 	static _Thread_local char text[512];
@@ -74,6 +56,8 @@ const char *platform_error_text(int error)
 
 	if (known)
 		return known;
-	system_text(code, text, sizeof(text));
+	failure_text(code, text, sizeof(text));
+	if (!*text)
+		snprintf(text, sizeof(text), "error %lu of Windows", code);
 	return text;
 }

@@ -129,8 +129,7 @@ const char *os_error_text(int error)
 	}
 }
 
-/* The system's words without their line end and full stop; empty: it has none. */
-static void system_text(DWORD error, char *text, size_t size)
+void failure_text(unsigned long error, char *text, size_t size)
 {
 	wchar_t wide[256];
 	DWORD count = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS |
@@ -154,7 +153,7 @@ int error_set_windows(unsigned long error, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	system_text(error, why, sizeof(why));
+	failure_text(error, why, sizeof(why));
 	return error_set(failure ? failure->code : PROCOBSRV_ERROR_SYSTEM, "%s: %s%s%s%s%lu%s",
 			 what, why, *why ? " (" : "", failure ? failure->name : "error",
 			 failure ? ", " : " ", error, *why ? ")" : "");

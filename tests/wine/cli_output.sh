@@ -4,6 +4,7 @@
 . "$(dirname "$0")/cli.sh"
 
 file=$prefix/drive_c/test/output.jsonl
+rm -f "$file"
 
 try consctl watch -j --backend snapshot --duration 0.3 -o 'C:\test\output.jsonl'
 check 'a new file: status 0' ended_with 0
