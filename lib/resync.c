@@ -144,6 +144,10 @@ int resync_fill(struct resync *resync, struct dispatch *dispatch,
 		if (views[i].body->process_flags & RECORD_PROCESS_EXITING ||
 		    contains(started, started_count, &views[i].body->process))
 			continue;
+		if (views[i].body->process_flags & RECORD_PROCESS_STARTING) {
+			dispatch->gap_seen = true;
+			continue;
+		}
 		const struct procobsrv_process *process =
 		    dispatch_put_existing(dispatch, &views[i]);
 		if (process)
@@ -184,6 +188,11 @@ static void conclude_running(struct dispatch *dispatch, const struct record_view
 	}
 	if (contains(dispatch->exited, dispatch->exited_count, identity))
 		return;
+	/* It mostly tells its start itself; if not, the next resync does. */
+	if (view->body->process_flags & RECORD_PROCESS_STARTING) {
+		dispatch->gap_seen = true;
+		return;
+	}
 
 	struct process_entry *stale = process_table_find(&dispatch->table, identity->pid);
 	if (stale && stale->process->start_boot_ns > identity->start_ns)

@@ -85,6 +85,7 @@ enum record_process_flag {
 	RECORD_PROCESS_NO_CREDENTIALS = 1u << 1, /* credentials are not told here (Windows) */
 	RECORD_PROCESS_EXITING = 1u << 2,	 /* existing: a zombie, or on its way out */
 	RECORD_PROCESS_EXECED = 1u << 3,	 /* existing: has run an exec since its fork */
+	RECORD_PROCESS_STARTING = 1u << 4, /* existing: its start may not have been told yet */
 };
 
 #define RECORD_NAME_SIZE 16 /* the kernel's TASK_COMM_LEN */

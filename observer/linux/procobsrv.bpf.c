@@ -281,6 +281,8 @@ int tell_existing(struct bpf_iter__task *context)
 	uint32_t process_flags = kernel_thread ? RECORD_PROCESS_KERNEL_THREAD : 0;
 	if (task->signal->live.counter == 0)
 		process_flags |= RECORD_PROCESS_EXITING;
+	if (is_starting(task))
+		process_flags |= RECORD_PROCESS_STARTING;
 	if (!(task->flags & PF_FORKNOEXEC))
 		process_flags |= RECORD_PROCESS_EXECED;
 	struct observer_sequence none = {};

@@ -73,6 +73,23 @@ extern void *bpf_rdonly_cast(const void *object, uint32_t type) __ksym __weak;
 #endif
 
 /*
+ * A task is listed before sched_process_fork tells of it, and is TASK_NEW until it is woken up
+ * after that. Its state was renamed by 5.14 ("sched: Change task_struct::state").
+ */
+struct task_struct___before_5_14 {
+	long state;
+} __attribute__((preserve_access_index));
+
+#define TASK_NEW 0x0800
+
+static __always_inline bool is_starting(const struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state & TASK_NEW;
+	return ((const struct task_struct___before_5_14 *)task)->state & TASK_NEW;
+}
+
+/*
  * sched_process_exit tells whether the last thread of the group exits since 6.16 ("exit: move and
  * extend sched_process_exit() tracepoint"), as a third argument. Without it every thread that finds
  * signal->live at 0 may think so, and two can that exit at once.

@@ -432,6 +432,31 @@ static void resync_tells_the_differences(void **state)
 	assert_int_equal(fixture->events[before + 5]->process->pid, 15);
 }
 
+/* It is listed before its start is told: as a rule that comes, and only once. */
+static void a_start_under_way_is_left_to_the_stream(void **state)
+{
+	struct fixture *fixture = *state;
+	struct test_record running[2];
+	struct resync resync;
+
+	record_build_existing(&running[0], 10, 100, 1, 1, RECORD_PROCESS_STARTING);
+	record_build_existing(&running[1], 11, 200, 1, 1, RECORD_PROCESS_STARTING);
+	snapshot(&resync, running, 2);
+	resync_conclude(&resync, &fixture->dispatch);
+	assert_int_equal(fixture->count, 0);
+	assert_true(fixture->dispatch.gap_seen);
+
+	feed_start(fixture, 10, 100, 1, 1);
+	record_build_existing(&running[0], 10, 100, 1, 1, 0);
+	record_build_existing(&running[1], 11, 200, 1, 1, 0);
+	snapshot(&resync, running, 2);
+	resync_conclude(&resync, &fixture->dispatch);
+	assert_int_equal(fixture->count, 2);
+	assert_int_equal(fixture->events[0]->flags, 0);
+	assert_int_equal(fixture->events[1]->process->pid, 11);
+	assert_int_equal(fixture->events[1]->flags, PROCOBSRV_EVENT_SYNTHETIC);
+}
+
 /* The clock has ticks, and pids have wrapped. */
 static void parents_come_first(void **state)
 {
@@ -487,6 +512,7 @@ int main(void)
 	    TEST(root_is_told_once_it_has_called_exec),
 	    TEST(damaged_record_is_told_as_lost),
 	    TEST(resync_tells_the_differences),
+	    TEST(a_start_under_way_is_left_to_the_stream),
 	    TEST(parents_come_first),
 	    TEST(a_circle_of_parents_ends),
 	};
