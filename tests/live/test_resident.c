@@ -190,7 +190,7 @@ static void slow_reader(void)
 {
 	const char *path = live_path("events.json");
 	unsigned scaled = live_scaled(12000);
-	struct storms storms = {.processes = scaled < 3000 ? 3000 : scaled, .rate = 2000};
+	struct storms storms = {.processes = scaled < 2000 ? 2000 : scaled, .rate = 2000};
 	struct slow_pipe slow;
 	struct joined joined;
 	uint64_t on_disk = 0;
