@@ -18,6 +18,8 @@
 #define INTERVAL_NS 50000000ull
 /* One look may take this part of the time between two: 5 % of a processor. */
 #define COST_SHARE 20
+/* How long a process may be without a name. */
+#define SETUP_NS 1000000000ull
 
 /* A process as the last look found it. */
 struct sampled {
@@ -113,6 +115,12 @@ static void sample(struct sampled *now, const struct listed_process *listed, str
 	now->process = process_list_open(listed, &now->denied);
 }
 
+/* The system lists a process before it has set it up: the next look meets it, name and all. */
+static bool is_unfinished(const struct listed_process *listed)
+{
+	return !listed->body.name[0] && listed->body.process.start_ns + SETUP_NS > os_boot_ns();
+}
+
 /*
  * Both are in order of pid. Whoever is met under the pid of another, who then must be gone, comes
  * after that one's end.
@@ -141,7 +149,8 @@ static bool compare(struct source *source)
 				known = NULL;
 			}
 		}
-		sample(sample_at(now, now->count++), listed, known);
+		if (known || !is_unfinished(listed))
+			sample(sample_at(now, now->count++), listed, known);
 	}
 	return true;
 }
