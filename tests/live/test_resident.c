@@ -29,6 +29,8 @@ static void kill_readers(unsigned processes, unsigned rate, const char *argument
 {
 	const char *path = live_path("events.json");
 	const char *const argv[] = {"consctl", "watch", "--resume", "-j", "--output", path, NULL};
+	/* Some while it begins to read, most while it does. */
+	unsigned longest_ms = 300 * live_setting("PROCOBSRV_LIVE_PATIENCE", 1);
 	struct storms storms = {.processes = processes, .rate = rate, .arguments = arguments};
 	struct console reader;
 	struct joined joined;
@@ -39,7 +41,7 @@ static void kill_readers(unsigned processes, unsigned rate, const char *argument
 	storms_begin(&storms);
 	console_start(&reader, "reader", argv);
 	for (unsigned i = 0; i < readers_kills(); i++) {
-		readers_kill(&reader, (unsigned)random() % 300);
+		readers_kill(&reader, (unsigned)random() % longest_ms);
 		storms_keep_up(&storms);
 		if (i % 10 == 9)
 			json_decref(resident_ask());
