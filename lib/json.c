@@ -32,7 +32,8 @@ static inline bool byte_needs_care(unsigned char byte)
 }
 
 /* Copies plain bytes from the front; returns how many. `out` has room for all of `size`. */
-static inline size_t copy_plain(char *out, const char *text, size_t size)
+static inline __attribute__((always_inline)) size_t copy_plain(char *out, const char *text,
+							       size_t size)
 {
 	size_t at = 0;
 	uint64_t word;

@@ -46,15 +46,10 @@ static char *write_pair(char *out, uint32_t value)
 	return out + 2;
 }
 
-char *text_write_time(char *out, int64_t wall_ns)
-{
-	int64_t seconds = wall_ns / NS_PER_SECOND;
-	int64_t fraction = wall_ns % NS_PER_SECOND;
+#define PREFIX_SIZE 20 /* 2026-11-22T06:13:00. */
 
-	if (fraction < 0) {
-		fraction += NS_PER_SECOND;
-		seconds--;
-	}
+static void write_prefix(char *out, int64_t seconds)
+{
 	int64_t days = seconds / SECONDS_PER_DAY;
 	int64_t rest = seconds % SECONDS_PER_DAY;
 
@@ -64,7 +59,6 @@ char *text_write_time(char *out, int64_t wall_ns)
 	}
 	struct date date = date_of_days(days);
 	uint32_t second = (uint32_t)rest;
-	uint32_t nanosecond = (uint32_t)fraction;
 
 	out = write_pair(out, date.year / 100);
 	out = write_pair(out, date.year % 100);
@@ -78,7 +72,30 @@ char *text_write_time(char *out, int64_t wall_ns)
 	out = write_pair(out, second / 60 % 60);
 	*out++ = ':';
 	out = write_pair(out, second % 60);
-	*out++ = '.';
+	*out = '.';
+}
+
+char *text_write_time(char *out, int64_t wall_ns)
+{
+	/* Most times that a thread writes are of the second of the one before. */
+	static _Thread_local int64_t known_second = INT64_MIN;
+	static _Thread_local char prefix[PREFIX_SIZE];
+	int64_t seconds = wall_ns / NS_PER_SECOND;
+	int64_t fraction = wall_ns % NS_PER_SECOND;
+
+	if (fraction < 0) {
+		fraction += NS_PER_SECOND;
+		seconds--;
+	}
+	if (seconds != known_second) {
+		write_prefix(prefix, seconds);
+		known_second = seconds;
+	}
+	memcpy(out, prefix, PREFIX_SIZE);
+	out += PREFIX_SIZE;
+
+	uint32_t nanosecond = (uint32_t)fraction;
+
 	*out++ = (char)('0' + nanosecond / 100000000);
 	out = write_pair(out, nanosecond / 1000000 % 100);
 	out = write_pair(out, nanosecond / 10000 % 100);
