@@ -195,9 +195,15 @@ static int install(const struct source_options *options)
 				  "its place, \"consctl uninstall\" removes it");
 	close_device(device);
 	device = NULL;
-	if (error || (error = make_directories()) ||
-	    (error = service_install(options->buffer_size)))
+	if (error || (error = make_directories()))
 		return error;
+	error = service_install(options->buffer_size);
+	if (error) {
+		error_save(explanation);
+		remove_directories();
+		error_restore(explanation);
+		return error;
+	}
 	DWORD failure = driver_open(&device);
 	error = failure ? driver_name_error(failure, "cannot open the driver's device")
 			: begin_residence(device);
