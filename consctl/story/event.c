@@ -6,10 +6,9 @@
 /* As one text, in the story's scratch. NULL: not known. */
 static const char *command_of(struct story *story, const struct procobsrv_process *process)
 {
-	if (!process->argc)
-		return NULL;
 	story->scratch.size = 0;
-	format_text_argv(&story->scratch, process->argv, process->argc);
+	if (!format_text_command(&story->scratch, process))
+		return NULL;
 	buffer_append_character(&story->scratch, '\0');
 	if (!story->scratch.failed)
 		return story->scratch.data;
