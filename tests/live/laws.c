@@ -140,7 +140,9 @@ static void check_process(struct laws *laws, const struct seen *seen)
 	if (seen->time_ns < life->last_ns)
 		breach(laws, seen, "is %" PRId64 " ns before what came before",
 		       life->last_ns - seen->time_ns);
-	if (seen->kind != PROCOBSRV_EXISTING)
+	/* What a snapshot tells bears the time at which it looked; a cpu that was held up between
+	 * stamping its event and asking for room may tell it after that. */
+	if (seen->kind != PROCOBSRV_EXISTING && !seen->synthetic)
 		life->last_ns = seen->time_ns;
 	life->exited = seen->kind == PROCOBSRV_EXIT;
 	if (seen->kind == PROCOBSRV_START && seen->parent_id[0]) {
