@@ -14,6 +14,7 @@
 #include "../../observer/windows/ioctl.h"
 
 #include <windows.h>
+#include <tlhelp32.h>
 #include <winternl.h>
 
 #include <stdio.h>
@@ -120,13 +121,24 @@ static void CALLBACK on_end(void *context, BOOLEAN timed_out)
 	PostQueuedCompletionStatus(port, MESSAGE_ENDED, 0, (OVERLAPPED *)(ULONG_PTR)member->pid);
 }
 
+static bool is_member(DWORD pid)
+{
+	for (const struct member *member = members; member; member = member->next)
+		if (member->pid == pid)
+			return true;
+	return false;
+}
+
 static void tell_start(DWORD pid)
 {
 	static wchar_t image[0x8000];
 	static wchar_t command_line[0x8000];
-	struct member *member = calloc(1, sizeof(*member));
+	struct member *member;
 	DWORD error;
 
+	if (is_member(pid))
+		return;
+	member = calloc(1, sizeof(*member));
 	if (!member)
 		exit(OWN_FAILURE);
 	member->pid = pid;
@@ -170,6 +182,18 @@ static void tell_exit(DWORD pid)
 	}
 }
 
+/* A job's messages may get lost: whoever has a member as parent is met all the same. */
+static void look_for_missed(void)
+{
+	PROCESSENTRY32W entry = {.dwSize = sizeof(entry)};
+	HANDLE list = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
+
+	for (BOOL more = Process32FirstW(list, &entry); more; more = Process32NextW(list, &entry))
+		if (is_member(entry.th32ParentProcessID))
+			tell_start(entry.th32ProcessID);
+	CloseHandle(list);
+}
+
 /* Until the last process that was told of has ended. */
 static void follow(void)
 {
@@ -177,8 +201,14 @@ static void follow(void)
 	ULONG_PTR key;
 	OVERLAPPED *overlapped;
 
-	while (GetQueuedCompletionStatus(port, &message, &key, &overlapped, INFINITE)) {
-		DWORD pid = (DWORD)(ULONG_PTR)overlapped;
+	for (;;) {
+		DWORD pid;
+
+		if (!GetQueuedCompletionStatus(port, &message, &key, &overlapped, 50)) {
+			look_for_missed();
+			continue;
+		}
+		pid = (DWORD)(ULONG_PTR)overlapped;
 
 		if (message == JOB_OBJECT_MSG_NEW_PROCESS)
 			tell_start(pid);
