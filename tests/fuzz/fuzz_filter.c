@@ -62,7 +62,7 @@ static void match_all(const struct filter *filter)
 /* Three lines: what is wrong, the expression, a caret; one if there is nothing to point at. */
 static void check_explanation(const char *expression, const char *text)
 {
-	bool empty = expression[strspn(expression, " \t\n\r\v\f")] == 0;
+	bool empty = expression[strspn(expression, " \t\r\n")] == 0;
 	int lines = 1;
 
 	for (const char *at = text; *at != 0; at++) {
