@@ -270,11 +270,11 @@ struct procobsrv_options {
 	uint32_t root_pid;
 	uint32_t reserved; /* 0 */
 	/*
-	 * Names of secrets, ended by NULL: in arguments and variables, the value that follows such a
-	 * name (--name=value, --name value, NAME=value, "name: value") becomes "***" before anybody
-	 * sees it. Globs for the whole name, whatever its case, '-' and '_' being one; "default"
-	 * stands for what is mostly meant (*password*, *token*, ...) and for the passwords in URLs.
-	 * NULL: nothing.
+	 * Names of secrets, ended by NULL: in arguments and variables, the value that follows such
+	 * a name (--name=value, --name value, NAME=value, "name: value") becomes "***" before
+	 * anybody sees it. Globs for the whole name, whatever its case, '-' and '_' being one;
+	 * "default" stands for what is mostly meant (*password*, *token*, ...) and for the
+	 * passwords in URLs. NULL: nothing.
 	 */
 	const char *const *redact;
 };

@@ -240,7 +240,11 @@ static const struct procobsrv_process *present(struct dispatch *dispatch,
 					       const struct record_view *view,
 					       const struct process_entry *entry)
 {
-	return process_create(&dispatch->context, view->body,
+	struct record_body body = *view->body;
+
+	if (entry && !body.process.start_ns)
+		body.process.start_ns = entry->process->start_boot_ns;
+	return process_create(&dispatch->context, &body,
 			      entry ? process_image(entry->process) : NULL,
 			      entry && entry->process->flags & PROCOBSRV_PROCESS_FORKED);
 }
@@ -271,9 +275,17 @@ static void note_exit(struct dispatch *dispatch, const struct record_identity *i
 	    (struct dispatch_identity){identity->pid, identity->start_ns};
 }
 
+/* Who ends: where an observer could not ask any more when it began, whoever has its pid. */
+static struct process_entry *find_ending(const struct dispatch *dispatch,
+					 const struct record_identity *identity)
+{
+	return identity->start_ns ? dispatch_find(dispatch, identity)
+				  : process_table_find(&dispatch->table, identity->pid);
+}
+
 static int deal_with_exit(struct dispatch *dispatch, const struct record_view *view)
 {
-	struct process_entry *entry = dispatch_find(dispatch, &view->body->process);
+	struct process_entry *entry = find_ending(dispatch, &view->body->process);
 	const struct procobsrv_process *process = present(dispatch, view, entry);
 	bool of_tree = dispatch->root_pid && entry && entry->in_tree;
 
@@ -282,7 +294,7 @@ static int deal_with_exit(struct dispatch *dispatch, const struct record_view *v
 	/* The event first: its parent and its tree are as they were while it lived. */
 	int error =
 	    process ? report_record(dispatch, PROCOBSRV_EXIT, view, process, of_tree) : ENOMEM;
-	entry = dispatch_find(dispatch, &view->body->process);
+	entry = find_ending(dispatch, &view->body->process);
 	if (entry)
 		dispatch_remove(dispatch, entry);
 	return error;

@@ -54,13 +54,13 @@ void observe_free(struct observation *observation);
 
 /* A program that runs, and the note that it shares with us. */
 struct workload {
-	pid_t pid;
 	struct note *note;
-	int status; /* as wait4() told it */
-	struct rusage usage;
 	uint64_t before_ns; /* boot clock: before its fork */
 	uint64_t forked_ns; /* after */
 	uint64_t ended_ns;  /* when wait4() had returned */
+	struct rusage usage;
+	pid_t pid;
+	int status; /* as wait4() told it */
 };
 
 /* Runs `path` (NULL: live_worker) with exactly this argv. */

@@ -9,6 +9,7 @@ ends() { grep -cE ' end +[0-9]+  notepad\.exe  status [0-9]+ ' "$work/out"; }
 for round in 1 2 3 4 5 6 7 8 9 10; do
 	try observed_consctl demo
 	check "demo $round: status 0" ended_with 0
+	check "demo $round: by the driver" err '^watching \(driver\)'
 	check "demo $round: ten starts" [ "$(starts)" -eq 10 ]
 	check "demo $round: ten ends" [ "$(ends)" -eq 10 ]
 	check "demo $round: the last line" \

@@ -27,14 +27,11 @@
 #define ProcessImageFileName 27
 #endif
 
-#define MESSAGE_ENDED 0x1000 /* ours: a process has ended; beyond those of jobs */
-
 /* A process of the job, held open from its start until its end has been told. */
 struct member {
 	struct member *next;
 	DWORD pid;
 	HANDLE process;
-	HANDLE wait;
 	struct helper_process told;
 };
 
@@ -86,6 +83,36 @@ static void read_command_line(HANDLE process, wchar_t *text, size_t count)
 	text[parameters.CommandLine.Length / sizeof(wchar_t)] = 0;
 }
 
+#define FILETIME_PER_HOUR (3600ull * 10000000)
+
+static unsigned long long filetime(FILETIME time)
+{
+	return (unsigned long long)time.dwHighDateTime << 32 | time.dwLowDateTime;
+}
+
+/*
+ * Whether Wine has set when the process was created, which it does as the process's own code
+ * begins. What stands there before is any number, by which the driver would take the process that
+ * ends for another one than that which began.
+ */
+static bool has_create_time(HANDLE process)
+{
+	FILETIME created, ended, kernel, user, now;
+
+	GetSystemTimeAsFileTime(&now);
+	return GetProcessTimes(process, &created, &ended, &kernel, &user) &&
+	       filetime(created) <= filetime(now) &&
+	       filetime(created) + FILETIME_PER_HOUR > filetime(now);
+}
+
+/* Not by waiting: Wine has a process without threads, and so a new one, for ended. */
+static bool has_ended(HANDLE process)
+{
+	DWORD status;
+
+	return GetExitCodeProcess(process, &status) && status != STILL_ACTIVE;
+}
+
 /*
  * Copies what the process runs. Under Wine a process learns that itself, in its first moments,
  * which a kernel would know before.
@@ -95,10 +122,11 @@ static void describe(HANDLE process, wchar_t *image, wchar_t *command_line, size
 	for (int attempt = 0; attempt < 2000; attempt++) {
 		ask_string(process, ProcessImageFileName, image, count);
 		read_command_line(process, command_line, count);
-		if (image[0] && command_line[0])
+		if (image[0] && command_line[0] && has_create_time(process))
 			return;
-		if (WaitForSingleObject(process, 1) == WAIT_OBJECT_0)
+		if (has_ended(process))
 			return;
+		Sleep(1);
 	}
 }
 
@@ -110,15 +138,6 @@ static DWORD parent_of(HANDLE process)
 	NtQueryInformationProcess(process, ProcessBasicInformation, &information,
 				  sizeof(information), &length);
 	return (DWORD)(ULONG_PTR)information.InheritedFromUniqueProcessId;
-}
-
-/* Of a job within the job Wine tells the starts alone: the ends are waited for. */
-static void CALLBACK on_end(void *context, BOOLEAN timed_out)
-{
-	const struct member *member = context;
-
-	(void)timed_out;
-	PostQueuedCompletionStatus(port, MESSAGE_ENDED, 0, (OVERLAPPED *)(ULONG_PTR)member->pid);
 }
 
 static bool is_member(DWORD pid)
@@ -158,27 +177,34 @@ static void tell_start(DWORD pid)
 		fprintf(stderr, "forward: the start of %lu: error %lu\n", pid, error);
 	member->next = members;
 	members = member;
-	RegisterWaitForSingleObject(&member->wait, member->process, on_end, member, INFINITE,
-				    WT_EXECUTEONLYONCE);
 }
 
-static void tell_exit(DWORD pid)
+static void tell_exit(struct member *member)
 {
-	for (struct member **link = &members; *link; link = &(*link)->next) {
-		struct member *member = *link;
-		DWORD error;
+	DWORD error;
 
-		if (member->pid != pid)
-			continue;
-		UnregisterWaitEx(member->wait, INVALID_HANDLE_VALUE);
-		member->told.kind = HELPER_EXIT;
-		error = helper_forward(&member->told, NULL, NULL);
-		if (error)
-			fprintf(stderr, "forward: the end of %lu: error %lu\n", pid, error);
-		CloseHandle(member->process);
-		*link = member->next;
-		free(member);
-		return;
+	member->told.kind = HELPER_EXIT;
+	error = helper_forward(&member->told, NULL, NULL);
+	if (error)
+		fprintf(stderr, "forward: the end of %lu: error %lu\n", member->pid, error);
+	CloseHandle(member->process);
+	free(member);
+}
+
+/* Of a job within the job Wine tells the starts alone. */
+static void tell_exits(void)
+{
+	struct member **link = &members;
+
+	while (*link) {
+		struct member *member = *link;
+
+		if (has_ended(member->process)) {
+			*link = member->next;
+			tell_exit(member);
+		} else {
+			link = &member->next;
+		}
 	}
 }
 
@@ -200,22 +226,16 @@ static void follow(void)
 	DWORD message;
 	ULONG_PTR key;
 	OVERLAPPED *overlapped;
+	bool begun = false;
 
-	for (;;) {
-		DWORD pid;
-
-		if (!GetQueuedCompletionStatus(port, &message, &key, &overlapped, 50)) {
+	while (!begun || members) {
+		if (!GetQueuedCompletionStatus(port, &message, &key, &overlapped, 20)) {
 			look_for_missed();
-			continue;
+			tell_exits();
+		} else if (message == JOB_OBJECT_MSG_NEW_PROCESS) {
+			tell_start((DWORD)(ULONG_PTR)overlapped);
+			begun = true;
 		}
-		pid = (DWORD)(ULONG_PTR)overlapped;
-
-		if (message == JOB_OBJECT_MSG_NEW_PROCESS)
-			tell_start(pid);
-		else if (message == MESSAGE_ENDED)
-			tell_exit(pid);
-		if (message == MESSAGE_ENDED && !members)
-			break;
 	}
 	if (unopened)
 		fprintf(stderr, "forward: %u processes were gone before they could be told\n",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * orphans COUNT PROGRAM TAG: makes COUNT daemons, two forks and a setsid each, which run PROGRAM TAG
- * number and are waited for by nobody but whoever inherits them. At most 64 are on their way at once.
+ * orphans COUNT PROGRAM TAG: makes COUNT daemons, two forks and a setsid each, which run PROGRAM
+ * TAG number and are waited for by nobody but whoever inherits them. At most 64 are on their way at
+ * once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,8 @@
 
 #define AT_ONCE 64
 
-/* The end that each daemon holds open until it has ended; what it says is one byte, that it runs. */
+/* The end that each daemon holds open until it has ended; what it says is one byte, that it runs.
+ */
 static void become_daemon(const char *program, const char *tag, unsigned long number, int pipe_end)
 {
 	char text[24];
