@@ -112,6 +112,19 @@ static void life_of_a_process(void **state)
 	assert_null(fixture->events[0]->process->exe);
 }
 
+/* An observer that could not ask any more when it began. */
+static void exit_without_a_start_is_of_who_has_the_pid(void **state)
+{
+	struct fixture *fixture = *state;
+
+	feed_start(fixture, 10, 100, 1, 50);
+	feed_exit(fixture, 10, 0, 3);
+	assert_int_equal(fixture->count, 2);
+	assert_string_equal(fixture->events[1]->process->id, fixture->events[0]->process->id);
+	assert_int_equal(fixture->events[1]->exit->code, 3);
+	assert_int_equal(fixture->dispatch.table.count, 0);
+}
+
 static void child_shares_its_parents_image(void **state)
 {
 	struct fixture *fixture = *state;
@@ -496,6 +509,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(life_of_a_process),
+	    TEST(exit_without_a_start_is_of_who_has_the_pid),
 	    TEST(child_shares_its_parents_image),
 	    TEST(gap_is_told_in_place_and_by_kind),
 	    TEST(hole_without_counters_is_of_unknown_kind),
