@@ -125,16 +125,13 @@ struct past {
 
 static void append_past_end(struct buffer *buffer, const struct story_process *process)
 {
-	char end[32] = "-";
+	size_t begin = buffer->size;
 
-	if (process->end_ns && !process->has_status)
-		snprintf(end, sizeof(end), "ended");
-	else if (process->end_ns && process->signal)
-		snprintf(end, sizeof(end), "signal %lu", (unsigned long)process->signal);
-	else if (process->end_ns)
-		snprintf(end, sizeof(end), "exit %lu", (unsigned long)process->code);
-	buffer_append_text(buffer, end);
-	for (size_t length = strlen(end); length < 10; length++)
+	if (process->end_ns)
+		story_append_ending(buffer, process->has_status, process->signal, process->code);
+	else
+		buffer_append_character(buffer, '-');
+	while (!buffer->failed && buffer->size < begin + 10)
 		buffer_append_character(buffer, ' ');
 }
 

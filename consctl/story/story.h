@@ -160,6 +160,9 @@ void story_figures_free(struct story_figures *figures);
 /* Appends the summary as text for people. */
 void story_append_summary(const struct story *story, struct buffer *buffer, unsigned columns);
 
+/* Appends how a process ended: "exit 0", "signal 9", or "ended" if that is not known. */
+void story_append_ending(struct buffer *buffer, bool has_status, uint32_t signal, uint32_t code);
+
 /* Appends "1.234 s", "56.7 ms", "12 min 03 s". */
 void story_append_duration(struct buffer *buffer, uint64_t duration_ns);
 

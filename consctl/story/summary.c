@@ -30,6 +30,16 @@ void story_append_duration(struct buffer *buffer, uint64_t duration_ns)
 	buffer_append_text(buffer, text);
 }
 
+void story_append_ending(struct buffer *buffer, bool has_status, uint32_t signal, uint32_t code)
+{
+	if (!has_status) {
+		buffer_append_text(buffer, "ended");
+		return;
+	}
+	buffer_append_text(buffer, signal ? "signal " : "exit ");
+	buffer_append_unsigned(buffer, signal ? signal : code);
+}
+
 /* A line with columns that are its own: text goes into the buffer, and is padded to the left. */
 static void append_right(struct buffer *buffer, size_t begin, size_t column)
 {

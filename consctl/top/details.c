@@ -105,14 +105,11 @@ static void append_ending(struct details *details, struct model *model)
 
 	if (!model_ending(model, details->process->id, &exit))
 		return;
-	if (!exit.has_status)
-		snprintf(text, sizeof(text), "ended");
-	else if (exit.signal)
-		snprintf(text, sizeof(text), "signal %lu%s", (unsigned long)exit.signal,
-			 exit.core_dumped ? ", core dumped" : "");
-	else
-		snprintf(text, sizeof(text), "exit %lu", (unsigned long)exit.code);
-	append_text(details, "end", text);
+	begin = begin_line(details, "end");
+	story_append_ending(details->buffer, exit.has_status, exit.signal, exit.code);
+	if (exit.core_dumped)
+		buffer_append_text(details->buffer, ", core dumped");
+	end_line(details, begin);
 	begin = begin_line(details, "took");
 	story_append_duration(details->buffer, exit.duration_ns);
 	if (exit.has_usage) {
@@ -125,15 +122,22 @@ static void append_ending(struct details *details, struct model *model)
 	end_line(details, begin);
 }
 
+/* `ending`: NULL if it lives. */
 static void append_relative(struct details *details, const char *name,
-			    const struct procobsrv_process *process, const char *what)
+			    const struct procobsrv_process *process,
+			    const struct procobsrv_exit *ending)
 {
 	size_t begin = begin_line(details, name);
 
 	buffer_append_unsigned(details->buffer, process->pid);
 	buffer_append_character(details->buffer, ' ');
 	append_command(details->buffer, process);
-	buffer_append_text(details->buffer, what);
+	if (ending) {
+		buffer_append_text(details->buffer, "  (");
+		story_append_ending(details->buffer, ending->has_status, ending->signal,
+				    ending->code);
+		buffer_append_character(details->buffer, ')');
+	}
 	end_line(details, begin);
 }
 
@@ -144,7 +148,7 @@ static void append_ancestors(struct details *details, struct procobsrv *monitor)
 
 	for (int steps = 0; pid && steps < 64 && !procobsrv_find(monitor, pid, &ancestor);
 	     steps++) {
-		append_relative(details, "parent", ancestor, "");
+		append_relative(details, "parent", ancestor, NULL);
 		pid = ancestor->present & PROCOBSRV_HAS_PPID && ancestor->ppid != pid
 			  ? ancestor->ppid
 			  : 0;
@@ -159,19 +163,13 @@ static int visit_child(const struct procobsrv_process *process, void *param)
 	if (process->present & PROCOBSRV_HAS_PPID && process->ppid == details->process->pid &&
 	    process->start_boot_ns >= details->process->start_boot_ns &&
 	    details->children++ < CHILDREN_SHOWN)
-		append_relative(details, "child", process, "");
+		append_relative(details, "child", process, NULL);
 	return 0;
 }
 
 static void visit_ended(const struct model_ending *ending, void *param)
 {
-	char what[40] = "  (ended)";
-
-	if (ending->exit.has_status && ending->exit.signal)
-		snprintf(what, sizeof(what), "  (signal %lu)", (unsigned long)ending->exit.signal);
-	else if (ending->exit.has_status)
-		snprintf(what, sizeof(what), "  (exit %lu)", (unsigned long)ending->exit.code);
-	append_relative(param, "ended child", ending->process, what);
+	append_relative(param, "ended child", ending->process, &ending->exit);
 }
 
 void details_append(struct model *model, struct procobsrv *monitor,

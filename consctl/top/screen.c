@@ -120,13 +120,9 @@ static void draw_head(const struct order *order, const struct screen_head *head)
 
 static void append_ending(struct buffer *line, const struct model_row *row)
 {
-	char text[40] = "  (ended)";
-
-	if (row->has_status && row->signal)
-		snprintf(text, sizeof(text), "  (signal %lu)", (unsigned long)row->signal);
-	else if (row->has_status)
-		snprintf(text, sizeof(text), "  (exit %lu)", (unsigned long)row->code);
-	buffer_append_text(line, text);
+	buffer_append_text(line, "  (");
+	story_append_ending(line, row->has_status, row->signal, row->code);
+	buffer_append_character(line, ')');
 }
 
 static attr_t style_of(const struct model_row *row, int64_t now_ns)

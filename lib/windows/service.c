@@ -346,14 +346,22 @@ static int replace_file(const struct service *service)
 	return error;
 }
 
+/* As open_service(), of a driver that must be there. */
+static int open_installed(struct service *service)
+{
+	int error = open_service(service);
+
+	if (!error && !service->handle)
+		error = error_set(PROCOBSRV_ERROR_NOT_FOUND,
+				  "the driver is not installed on this machine");
+	return error;
+}
+
 int service_replace(void)
 {
 	struct service service = {0};
-	int error = open_service(&service);
+	int error = open_installed(&service);
 
-	if (!error && !service.handle)
-		error = error_set(PROCOBSRV_ERROR_NOT_FOUND,
-				  "the driver is not installed on this machine");
 	if (!error)
 		error = replace_file(&service);
 	close_service(&service);
@@ -396,11 +404,8 @@ static int remove_files(const struct service *service)
 int service_uninstall(void)
 {
 	struct service service = {0};
-	int error = open_service(&service);
+	int error = open_installed(&service);
 
-	if (!error && !service.handle)
-		error = error_set(PROCOBSRV_ERROR_NOT_FOUND,
-				  "the driver is not installed on this machine");
 	if (!error)
 		error = stop(&service);
 	if (!error)
