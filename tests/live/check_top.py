@@ -81,8 +81,9 @@ class Terminal:
         return next((y for y, line in enumerate(self.screen.display) if re.search(pattern, line)), None)
 
     def style(self, row):
-        """Of the first cell of a row."""
-        return self.screen.buffer[row][0]
+        """Of the first cell of a row that shows something: a blank has no color to see."""
+        cells = self.screen.buffer[row]
+        return next(cells[x] for x in range(self.screen.columns) if cells[x].data != " ")
 
     def end(self):
         limit = time.monotonic() + 20
