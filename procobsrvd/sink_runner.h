@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sink at work: a bounded queue, a thread, and a back-off around what sinks/sink.h describes.
+ *
+ * What a sink cannot take now waits in the queue, bounded by count and by bytes. When that is full,
+ * a durable sink holds whoever hands events on back (the library then spills to disk); for any
+ * other the events are lost: counted by kind, and told to the sink by an event `lost` (stage
+ * "sink") in their place.
+ *
+ * Failures of open() and write() are tried again after 100 ms, then twice as long each time up to
+ * 30 s; one line of the log tells when that begins, another when it is over.
+ */
+#ifndef PROCOBSRVD_SINK_RUNNER_H
+#define PROCOBSRVD_SINK_RUNNER_H
+
+#include "configuration.h"
+#include "error.h"
+
+#define SINK_RUNNER_KINDS     (PROCOBSRV_LOST + 1)
+#define SINK_RUNNER_BATCH     4096u	  /* events at a time, at most */
+#define SINK_RUNNER_BYTES_MAX (64u << 20) /* of memory that waiting events hold, estimated */
+
+struct sink_runner_statistics {
+	const char *name;    /* of the sink; these two are valid during the visit only */
+	const char *section; /* "record": its operations' name */
+	bool durable;
+	bool failing;			  /* the last attempt failed */
+	uint64_t taken;			  /* events that the sink has taken */
+	uint64_t filtered;		  /* by its match and kinds */
+	uint64_t lost[SINK_RUNNER_KINDS]; /* by kind, queue full; index 0: kind not known */
+	uint64_t waiting;		  /* events in the queue */
+	uint64_t waiting_bytes;		  /* estimated */
+	uint64_t waiting_most;		  /* what the configuration allows */
+	uint64_t failures;		  /* attempts of open() and write() that failed */
+	uint64_t lag_ns; /* since the oldest event that waits was observed; 0: none waits */
+	int64_t failing_since_ns;    /* wall clock; 0: it does not fail */
+	char error[ERROR_TEXT_SIZE]; /* of the last failure; empty: none ever */
+	struct sink_statistics sink; /* the sink's own; all 0 while it is not open */
+};
+
+struct sink_runner;
+
+/* What is called when more is safe than before: on the runner's thread. May be NULL. */
+struct sink_runner_listener {
+	void (*on_progress)(void *param);
+	void *param;
+};
+
+/*
+ * Begins to run a sink of `configuration`, a reference to which is taken. The sink is opened on the
+ * runner's thread. MEMORY or SYSTEM with error_set().
+ */
+int sink_runner_start(const struct configuration *configuration,
+		      const struct configuration_sink *sink,
+		      const struct sink_runner_listener *listener, struct sink_runner **runner);
+
+/*
+ * The next event; ordinals grow by one with each event, whether it is for this sink or not. Waits
+ * while a durable sink's queue is full, until there is room or sink_runner_release(). One thread at
+ * a time.
+ */
+void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *event,
+		     uint64_t ordinal);
+
+/*
+ * Up to where nothing of this sink's is missing: *event, with a reference that the caller gives
+ * back, and its ordinal. False: there is none yet. Any thread.
+ */
+bool sink_runner_safe(struct sink_runner *runner, const struct procobsrv_event **event,
+		      uint64_t *ordinal);
+
+/* Goes on with other settings: if they differ the sink is closed and opened with these; if not, its
+ * reopen() is called. What waits stays. Any thread; MEMORY: it goes on as before. */
+int sink_runner_change(struct sink_runner *runner, const struct configuration *configuration,
+		       const struct configuration_sink *sink);
+
+/* From now on nothing is put and nobody is held back; for who is about to stop. Any thread. */
+void sink_runner_release(struct sink_runner *runner);
+
+/* Waits at most timeout_ns until nothing waits; false: something does. Any thread. */
+bool sink_runner_flush(struct sink_runner *runner, uint64_t timeout_ns);
+
+/* Closes the sink and frees the runner; what still waits is given back unwritten. */
+void sink_runner_stop(struct sink_runner *runner);
+
+const char *sink_runner_name(const struct sink_runner *runner);
+const struct sink_operations *sink_runner_operations(const struct sink_runner *runner);
+
+/* Any thread. */
+void sink_runner_statistics(struct sink_runner *runner, struct sink_runner_statistics *statistics);
+
+#endif
