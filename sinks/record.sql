@@ -2,8 +2,10 @@
 -- The record of the service: SQLite, schema 1. Times are nanoseconds of the wall clock since 1970, UTC.
 -- Columns that name a text hold texts.id. NULL: not known, or does not exist.
 
--- "cursor": of the last event that is in here; it is written in the same transaction as the event.
--- Besides: "created" (time), "version" (of the program that made the file).
+-- "cursor": of the last event in here that has a record of its own in the kernel's stream (its cursor
+-- is "stream:position"); it is written in the same transaction as the event. Besides: "created"
+-- (time), "version" (of the program that made the file), "hash-key" (16 bytes: sinks/record_hash.h),
+-- "removed" (rows that retention has removed since texts were last looked through).
 CREATE TABLE state (
 	name TEXT PRIMARY KEY,
 	value NOT NULL
@@ -11,14 +13,15 @@ CREATE TABLE state (
 
 CREATE TABLE boots (
 	id INTEGER PRIMARY KEY,
-	boot TEXT NOT NULL UNIQUE,
-	host TEXT NOT NULL
+	boot TEXT NOT NULL UNIQUE, -- the boot id, or the part of it that begins identities
+	host TEXT NOT NULL,
+	last_ns INTEGER NOT NULL   -- of its last event: who has no end here ran until then, if the boot is over
 );
 
 -- Each string once. The bytes as the kernel knows them; argv and env: each string ended by NUL.
 CREATE TABLE texts (
 	id INTEGER PRIMARY KEY,
-	hash INTEGER NOT NULL, -- of the bytes: finds them, does not name them
+	hash INTEGER NOT NULL, -- record_hash() of the bytes: finds them, does not name them
 	bytes BLOB NOT NULL
 );
 CREATE INDEX texts_hash ON texts (hash);
@@ -31,12 +34,12 @@ CREATE TABLE processes (
 	ppid INTEGER,
 	parent INTEGER,           -- processes.id: who ppid named when it started
 	creator INTEGER,          -- processes.id: only where another process created it
-	origin INTEGER NOT NULL,  -- enum procobsrv_kind of what told of it first
+	origin INTEGER NOT NULL,  -- enum procobsrv_kind of what told of it first; 0: named as a parent only
 	start_ns INTEGER,
 	name INTEGER,             -- text: the latest known
 	exe INTEGER,              -- text: of its last exec, or its parent's when it was forked
 	uid INTEGER,              -- the latest known
-	end_ns INTEGER,           -- NULL: has not ended, as far as is known
+	end_ns INTEGER,           -- NULL: has not ended, as far as is known; of an earlier boot: not known
 	code INTEGER,             -- exit status; NULL with end_ns: not known
 	signal INTEGER,           -- 0: none
 	core_dumped INTEGER,
@@ -44,7 +47,8 @@ CREATE TABLE processes (
 	cpu_ns INTEGER,
 	user_ns INTEGER,
 	system_ns INTEGER,
-	max_rss_bytes INTEGER
+	max_rss_bytes INTEGER,
+	exec_id INTEGER           -- grows with each exec: tells which of them are in here
 );
 CREATE UNIQUE INDEX processes_identity ON processes (identity);
 CREATE INDEX processes_start ON processes (start_ns);
@@ -105,6 +109,7 @@ CREATE INDEX attempts_process ON attempts (process);
 -- Gaps: what was observed but could not be kept.
 CREATE TABLE losses (
 	id INTEGER PRIMARY KEY,
+	cursor TEXT NOT NULL UNIQUE,
 	time_ns INTEGER NOT NULL,
 	from_ns INTEGER,
 	to_ns INTEGER,
