@@ -79,19 +79,17 @@ static int find_group(const char *name, gid_t *id)
 	return 0;
 }
 
-/* Nobody may connect before all of it is set: the mask at bind() leaves no rights. */
+/* Nobody may connect before all of it is set: the file gets the mode that the descriptor has at
+ * bind(). (A mask would be that of all threads.) */
 static int bind_and_listen(int descriptor, const char *path, const struct sockaddr_un *address,
 			   mode_t mode, const char *group)
 {
-	mode_t mask = umask(0777);
-	int status = bind(descriptor, (const struct sockaddr *)address, sizeof(*address));
-	int error = errno;
+	int status = 0;
 	gid_t id;
 
-	umask(mask);
-	if (status != 0)
-		return error_set_errno(error, "cannot make the socket '%s'", path);
-	status = 0;
+	if (fchmod(descriptor, 0) != 0 ||
+	    bind(descriptor, (const struct sockaddr *)address, sizeof(*address)) != 0)
+		return error_set_errno(errno, "cannot make the socket '%s'", path);
 	if (group != NULL) {
 		status = find_group(group, &id);
 		if (status == 0 && chown(path, (uid_t)-1, id) != 0)
