@@ -70,6 +70,9 @@ struct sink_operations {
 	 */
 	bool durable;
 
+	/* Mask of the kinds that it is given where the configuration does not name any; 0: all. */
+	uint32_t kinds;
+
 	/*
 	 * Opens it. values are in the order of `settings` and valid until close. The filters that
 	 * all sinks have (match, kinds) are the runner's. On failure: a PROCOBSRV_ERROR_ code with
@@ -84,6 +87,13 @@ struct sink_operations {
 	 * again, with the same cursor: a sink that can, leaves it out. The events are the caller's.
 	 */
 	int (*write)(struct sink *sink, const struct procobsrv_event *const *events, size_t count);
+
+	/*
+	 * Shown each event before write() comes to it, in order, whether match and kinds let it
+	 * through to write() or not: for a sink that must know the whole story to judge a part of
+	 * it. The runner then filters behind its queue, not before. May be NULL.
+	 */
+	void (*see)(struct sink *sink, const struct procobsrv_event *event);
 
 	/* Called about once a second, also while events flow: rotation, retention. May be NULL. */
 	int (*tend)(struct sink *sink);
