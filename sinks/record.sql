@@ -55,6 +55,7 @@ CREATE INDEX processes_start ON processes (start_ns);
 CREATE INDEX processes_end ON processes (end_ns);
 CREATE INDEX processes_pid ON processes (pid, start_ns);
 CREATE INDEX processes_parent ON processes (parent);
+CREATE INDEX processes_creator ON processes (creator) WHERE creator IS NOT NULL;
 CREATE INDEX processes_uid ON processes (uid, start_ns);
 CREATE INDEX processes_name ON processes (name, start_ns);
 CREATE INDEX processes_failed ON processes (end_ns) WHERE code <> 0 OR signal <> 0;
