@@ -126,7 +126,7 @@ static void taken_over(struct ledger *ledger)
 static void begin_after(struct ledger *ledger, const struct ledger_line *line, uint64_t from)
 {
 	struct ledger_run *run = &ledger->run;
-	bool follows = run->known && !strcmp(run->boot, line->boot) && from >= 1;
+	bool follows = run->known && !strcmp(run->boot, line->boot);
 	uint64_t position = follows ? run->position : 0;
 
 	if (run->open && follows && from <= position)
@@ -160,7 +160,8 @@ static void on_begin(struct ledger *ledger, const struct ledger_line *line)
 		run->position = from;
 		return;
 	}
-	if (from) {
+	/* Readers of the resident observer tell where they go on, also from the very beginning. */
+	if (from || (line->seq == 0 && run->open)) {
 		begin_after(ledger, line, from);
 		return;
 	}

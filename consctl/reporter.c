@@ -38,6 +38,7 @@ static void append_begin(struct buffer *buffer, void *param)
 	    .version = procobsrv_version(),
 	    .limits = procobsrv_backend_limits(reporter->monitor),
 	    .seq = reporter->seq,
+	    .resident = reporter->resident,
 	};
 
 	if (reporter->format == PROCOBSRV_FORMAT_ECS)
@@ -123,7 +124,8 @@ int reporter_open(struct reporter *reporter, const struct settings *settings, ui
 	struct procobsrv_options options;
 	int error;
 
-	*reporter = (struct reporter){.format = settings->format, .count = settings->count};
+	*reporter = (struct reporter){
+	    .format = settings->format, .count = settings->count, .resident = settings->resume};
 	if (!settings_suit(settings, root_pid))
 		return STATUS_USAGE;
 	if (!can_spill(settings->spill_directory))

@@ -19,7 +19,8 @@ struct reporter {
 	struct os_event *done; /* set when nothing more shall be reported */
 	int64_t begin_ns;
 	_Atomic bool begun;
-	bool full; /* takes no more events */
+	bool full;     /* takes no more events */
+	bool resident; /* reads the resident observer */
 	uint64_t seq;
 	uint64_t written;
 	const struct procobsrv_event *unwritten; /* resume: the last one appended; owned */

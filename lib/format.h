@@ -15,6 +15,7 @@ struct format_begin {
 	const char *version;
 	const char *limits; /* NULL: none */
 	uint64_t seq;	    /* of the last event in an earlier file of this run; 0: none */
+	bool resident;	    /* of the resident observer: readers go on from seq, also from 0 */
 };
 
 /* What stands in the end line. */

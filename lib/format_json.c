@@ -387,7 +387,7 @@ static void put_named_number(struct buffer *buffer, const char *key, uint64_t va
 void format_json_begin(struct buffer *buffer, const struct format_begin *begin)
 {
 	buffer_append_text(buffer, LINE_BEGIN ",\"kind\":\"begin\"");
-	if (begin->seq > 0)
+	if (begin->seq > 0 || begin->resident)
 		put_named_number(buffer, ",\"seq\":", begin->seq);
 	put_named_time(buffer, ",\"time\":", begin->time_ns);
 	put_named_text(buffer, ",\"host\":", begin->host);

@@ -129,6 +129,18 @@ resumed 6 | head -c 40 >"$work/two"
 { resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/three"
 try "$consctl" verify "$work/one" "$work/two" "$work/three"
 check 'each reader has a file of its own, two were cut off: complete' ended_with 0
+resumed 0 >"$work/one"
+{ resumed 0 | sed 's/06:14:00/06:15:00/'; events 1 3; end 3 3 3 0 0; } >"$work/two"
+try "$consctl" verify "$work/one" "$work/two"
+check 'cut off before the first event, another reader went on: complete' ended_with 0
+{ echo "$begin"; echo "$begin" | sed 's/06:13:00/06:15:00/'; events 1 3; end 3 3 3 0 0; } >"$work/two"
+try "$consctl" verify "$work/two"
+check 'cut off before the first event, another observer: status 3' ended_with 3
+{ resumed 0; events 1 6; end 6 6 6 0 0; resumed 0 | sed 's/06:14:00/06:15:00/'
+	events 1 3 | sed 's/"c/"d/'; end 3 3 3 0 0; } >"$work/file"
+verify 0 'installed anew after a clean end'
+{ echo "$begin"; events 1 6; event 7 | head -c 30; } >"$work/one"
+resumed 6 | head -c 40 >"$work/two"
 printf '\nno line of ours\n' >>"$work/one"
 try "$consctl" verify "$work/one" "$work/two" "$work/three"
 check 'a line of somebody else is no line that was cut off' ended_with 3
