@@ -4,6 +4,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,28 @@ static bool parse_number(enum setting_type type, const char *text, uint64_t *num
 	}
 }
 
+/* With the bound as it would be written: in the largest unit that it is whole in. */
+static int complain_bound(const struct setting *setting, const char *text, bool little)
+{
+	const struct unit *units = setting->type == SETTING_SIZE       ? size_units
+				   : setting->type == SETTING_DURATION ? duration_units
+								       : no_units;
+	uint64_t bound = little ? setting->least : setting->most;
+	const struct unit *best = units;
+
+	/* Of a rate a larger number means less. */
+	if (setting->type == SETTING_RATE)
+		return error_set(PROCOBSRV_ERROR_ARGUMENT, "%s: '%s' is too %s", setting->name,
+				 text, little ? "often" : "seldom");
+	for (const struct unit *unit = units; unit->name; unit++)
+		if (bound >= unit->factor && bound % unit->factor == 0)
+			best = unit;
+	return error_set(PROCOBSRV_ERROR_ARGUMENT,
+			 "%s: '%s' is too %s; it must be at %s %" PRIu64 "%s", setting->name, text,
+			 little ? "little" : "much", little ? "least" : "most",
+			 bound / best->factor, best->name);
+}
+
 int setting_parse(const struct setting *setting, const char *text, struct setting_value *value)
 {
 	uint64_t number = 0;
@@ -133,8 +156,7 @@ int setting_parse(const struct setting *setting, const char *text, struct settin
 		return error_set(PROCOBSRV_ERROR_ARGUMENT, "%s: '%s' is not %s", setting->name,
 				 text, form_of(setting->type));
 	if (number < setting->least || (setting->most && number > setting->most))
-		return error_set(PROCOBSRV_ERROR_ARGUMENT, "%s: '%s' is too %s", setting->name,
-				 text, number < setting->least ? "little" : "much");
+		return complain_bound(setting, text, number < setting->least);
 	value->set = true;
 	value->text = text;
 	value->number = number;
