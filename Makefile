@@ -53,8 +53,9 @@ lint: deps-lint build
 build-fuzz:
 	@CC=clang tools/build build-fuzz $(FUZZ)
 
+fuzz: FUZZ_SECONDS = 60
 fuzz: deps-test build-fuzz
-	@FUZZ_SECONDS=60 tools/run-tests build-fuzz:fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/run-tests build-fuzz:fuzz
 
 # Sanitizers look for mistakes, not for speed: a smaller storm will do.
 sanitize: deps-test
