@@ -12,7 +12,7 @@ static uint32_t told(const struct procobsrv_process *process, uint32_t bit, uint
 	return process->present & bit ? value : RECORD_ID_UNKNOWN;
 }
 
-static void set_body(struct record_body *body, const struct procobsrv_process *process)
+void record_build_body(struct record_body *body, const struct procobsrv_process *process)
 {
 	body->process.pid = process->pid;
 	body->process.start_ns = process->start_boot_ns;
@@ -87,12 +87,12 @@ static void set_image(struct record_image *image, const struct procobsrv_process
 }
 
 /* Appends a string whole, or not at all. */
-static void append_string(struct buffer *buffer, size_t begin, struct record_image *image,
+static void append_string(struct buffer *buffer, size_t end, struct record_image *image,
 			  enum record_string string, const char *text)
 {
 	size_t size = text ? strlen(text) : 0;
 
-	if (buffer->size - begin + size > RECORD_EXISTING_SIZE_MAX - 8) {
+	if (buffer->size + size > end) {
 		set_missing(image, string, RECORD_MISSING_TRUNCATED);
 		return;
 	}
@@ -102,14 +102,14 @@ static void append_string(struct buffer *buffer, size_t begin, struct record_ima
 		set_missing(image, string, RECORD_MISSING_NOT_TAKEN);
 }
 
-static void append_vector(struct buffer *buffer, size_t begin, struct record_image *image,
+static void append_vector(struct buffer *buffer, size_t end, struct record_image *image,
 			  enum record_string string, const char *const *vector, size_t count)
 {
 	size_t before = buffer->size;
 
 	for (size_t i = 0; i < count; i++) {
 		size_t size = strlen(vector[i]) + 1;
-		if (buffer->size - begin + size > RECORD_EXISTING_SIZE_MAX - 8) {
+		if (buffer->size + size > end) {
 			set_missing(image, string, RECORD_MISSING_TRUNCATED);
 			break;
 		}
@@ -121,14 +121,14 @@ static void append_vector(struct buffer *buffer, size_t begin, struct record_ima
 }
 
 /* What was UTF-16 becomes so again: whole, or not at all. */
-static void append_wide(struct buffer *buffer, size_t begin, struct record_image *image,
+static void append_wide(struct buffer *buffer, size_t end, struct record_image *image,
 			enum record_string string, const char *text)
 {
 	size_t before = buffer->size;
 
 	if (text)
 		utf16_append(buffer, text, strlen(text));
-	if (buffer->size - begin > RECORD_EXISTING_SIZE_MAX - 8) {
+	if (buffer->size > end) {
 		buffer->size = before;
 		set_missing(image, string, RECORD_MISSING_TRUNCATED);
 	}
@@ -136,40 +136,53 @@ static void append_wide(struct buffer *buffer, size_t begin, struct record_image
 }
 
 /* In the order of enum record_string; exe and argv are made anew of what they were made of. */
-static void append_wide_strings(struct buffer *buffer, size_t begin, struct record_image *image,
+static void append_wide_strings(struct buffer *buffer, size_t end, struct record_image *image,
 				const struct procobsrv_process *process)
 {
-	append_wide(buffer, begin, image, RECORD_STRING_EXE,
+	append_wide(buffer, end, image, RECORD_STRING_EXE,
 		    process->exe_nt ? process->exe_nt : process->exe);
-	append_wide(buffer, begin, image, RECORD_STRING_CWD, process->cwd);
-	append_wide(buffer, begin, image, RECORD_STRING_COMMAND_LINE, process->command_line);
-	append_wide(buffer, begin, image, RECORD_STRING_SID, process->sid);
+	append_wide(buffer, end, image, RECORD_STRING_CWD, process->cwd);
+	append_wide(buffer, end, image, RECORD_STRING_COMMAND_LINE, process->command_line);
+	append_wide(buffer, end, image, RECORD_STRING_SID, process->sid);
 }
 
-static void append_strings(struct buffer *buffer, size_t begin, struct record_image *image,
+static void append_strings(struct buffer *buffer, size_t end, struct record_image *image,
 			   const struct procobsrv_process *process)
 {
-	append_string(buffer, begin, image, RECORD_STRING_EXE, process->exe);
-	append_string(buffer, begin, image, RECORD_STRING_CWD, process->cwd);
-	append_string(buffer, begin, image, RECORD_STRING_FILENAME,
+	append_string(buffer, end, image, RECORD_STRING_EXE, process->exe);
+	append_string(buffer, end, image, RECORD_STRING_CWD, process->cwd);
+	append_string(buffer, end, image, RECORD_STRING_FILENAME,
 		      process->script	  ? process->script
 		      : process->filename ? process->filename
 					  : "");
-	append_string(buffer, begin, image, RECORD_STRING_INTERPRETER,
+	append_string(buffer, end, image, RECORD_STRING_INTERPRETER,
 		      process->interpreter ? process->interpreter : "");
-	append_vector(buffer, begin, image, RECORD_STRING_ARGV, process->argv, process->argc);
-	append_vector(buffer, begin, image, RECORD_STRING_ENV, process->env, process->env_count);
-	append_string(buffer, begin, image, RECORD_STRING_COMMAND_LINE,
+	append_vector(buffer, end, image, RECORD_STRING_ARGV, process->argv, process->argc);
+	append_vector(buffer, end, image, RECORD_STRING_ENV, process->env, process->env_count);
+	append_string(buffer, end, image, RECORD_STRING_COMMAND_LINE,
 		      process->command_line ? process->command_line : "");
-	append_string(buffer, begin, image, RECORD_STRING_SID, process->sid ? process->sid : "");
+	append_string(buffer, end, image, RECORD_STRING_SID, process->sid ? process->sid : "");
 	if (!process->env)
 		set_missing(image, RECORD_STRING_ENV, RECORD_WHOLE);
 }
 
-static bool has_image(const struct procobsrv_process *process)
+bool record_build_has_image(const struct procobsrv_process *process)
 {
 	return process->exe || process->argv || process->filename || process->script ||
-	       process->flags & PROCOBSRV_PROCESS_WTF8;
+	       process->exe_inode || process->flags & PROCOBSRV_PROCESS_WTF8;
+}
+
+bool record_build_image(struct record_image *image, struct buffer *strings, size_t most,
+			const struct procobsrv_process *process)
+{
+	bool wide = process->flags & PROCOBSRV_PROCESS_WTF8;
+
+	set_image(image, process);
+	if (wide)
+		append_wide_strings(strings, strings->size + most, image, process);
+	else
+		append_strings(strings, strings->size + most, image, process);
+	return wide;
 }
 
 void record_build_existing_of(const struct procobsrv_process *process, struct buffer *buffer)
@@ -180,20 +193,16 @@ void record_build_existing_of(const struct procobsrv_process *process, struct bu
 	struct record_image image = {0};
 	size_t begin = buffer->size;
 
-	set_body(&body, process);
+	record_build_body(&body, process);
 	buffer_append(buffer, &header, sizeof header);
 	buffer_append(buffer, &body, sizeof body);
-	if (has_image(process)) {
+	if (record_build_has_image(process)) {
 		size_t place = buffer->size;
 		header.flags |= RECORD_HAS_IMAGE;
-		set_image(&image, process);
 		buffer_append(buffer, &image, sizeof image);
-		if (process->flags & PROCOBSRV_PROCESS_WTF8) {
+		size_t most = begin + RECORD_EXISTING_SIZE_MAX - 8 - buffer->size;
+		if (record_build_image(&image, buffer, most, process))
 			header.flags |= RECORD_UTF16;
-			append_wide_strings(buffer, begin, &image, process);
-		} else {
-			append_strings(buffer, begin, &image, process);
-		}
 		if (!buffer->failed)
 			memcpy(buffer->data + place, &image, sizeof image);
 	}

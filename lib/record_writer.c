@@ -105,6 +105,15 @@ static bool is_vector(enum record_string string)
 	return string == RECORD_STRING_ARGV || string == RECORD_STRING_ENV;
 }
 
+size_t record_writer_inline_size(enum record_string string, size_t size)
+{
+	if (!is_vector(string))
+		return size;
+	while (size > INLINE_MOST)
+		size -= size < RECORD_CHUNK_DATA ? size : RECORD_CHUNK_DATA;
+	return size;
+}
+
 static char *put(char *cursor, const void *part, size_t size)
 {
 	if (!part || !size)
@@ -122,6 +131,7 @@ static bool write_event(struct record_writer *writer, const struct record_parts 
 
 	size += parts->start ? sizeof *parts->start : 0;
 	size += parts->exit ? sizeof *parts->exit : 0;
+	size += parts->attempt ? sizeof *parts->attempt : 0;
 	if (parts->image) {
 		image = *parts->image;
 		size += sizeof image;
@@ -143,6 +153,7 @@ static bool write_event(struct record_writer *writer, const struct record_parts 
 	char *cursor = put((char *)(header + 1), parts->body, sizeof *parts->body);
 	cursor = put(cursor, parts->start, sizeof *parts->start);
 	cursor = put(cursor, parts->exit, sizeof *parts->exit);
+	cursor = put(cursor, parts->attempt, sizeof *parts->attempt);
 	if (parts->image) {
 		header->flags |= RECORD_HAS_IMAGE | parts->flags;
 		cursor = put(cursor, &image, sizeof image);

@@ -17,6 +17,7 @@ struct record_parts {
 	const struct record_body *body;
 	const struct record_start *start;
 	const struct record_exit *exit;
+	const struct record_attempt *attempt;
 	uint32_t flags;			    /* of enum record_flag: RECORD_UTF16, with image */
 	const struct record_image *image;   /* string_length is the writer's to fill */
 	const struct record_bytes *strings; /* RECORD_STRING_COUNT of them, with image */
@@ -41,6 +42,9 @@ void record_writer_free(struct record_writer *writer);
  * memory the event is counted as lost, which the next record's header tells.
  */
 void record_writer_add(struct record_writer *writer, const struct record_parts *parts);
+
+/* Bytes that the record itself holds of a string of so many; the rest goes into chunks. */
+size_t record_writer_inline_size(enum record_string string, size_t size);
 
 /* Appends a RECORD_GAP. */
 void record_writer_gap(struct record_writer *writer, uint64_t time_ns,
