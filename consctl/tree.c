@@ -197,7 +197,7 @@ static int draw_past(struct past *past)
 static int take_moment(struct past *past, const char *at)
 {
 	past->moment = at;
-	if (!at || wall_time_read_typed(at, past->story.end_ns, &past->at_ns))
+	if (!at || wall_time_read_typed(at, past->story.end_ns, os_wall_ns(), &past->at_ns))
 		return STATUS_FINE;
 	complain("--at %s: must be a time as 2026-11-22T06:13:00Z, '2026-11-22 06:13' or 06:13:00",
 		 at);

@@ -148,24 +148,154 @@ static bool local_time(const struct date *date, const struct clock_time *clock, 
 	return true;
 }
 
-bool wall_time_read_typed(const char *text, int64_t day_ns, int64_t *time_ns)
+static bool take_word(struct scanner *scanner, const char *word)
+{
+	size_t size = strlen(word);
+
+	if ((size_t)(scanner->end - scanner->at) < size || memcmp(scanner->at, word, size) != 0)
+		return false;
+	scanner->at += size;
+	return true;
+}
+
+static bool take_number(struct scanner *scanner, int64_t most, int64_t *number)
+{
+	int digit;
+
+	if (!take_digits(scanner, 1, 9, &digit))
+		return false;
+	for (*number = digit; scanner->at < scanner->end && *scanner->at >= '0' &&
+			      *scanner->at <= '9' && *number <= most;
+	     scanner->at++)
+		*number = *number * 10 + (*scanner->at - '0');
+	return *number <= most;
+}
+
+/* Longer names come before those that they begin with. */
+static const struct unit {
+	const char *name;
+	int seconds;
+} units[] = {
+    {"seconds", 1},   {"second", 1},   {"sec", 1},     {"s", 1},	{"minutes", 60},
+    {"minute", 60},   {"min", 60},     {"m", 60},      {"hours", 3600}, {"hour", 3600},
+    {"h", 3600},      {"days", 86400}, {"day", 86400}, {"d", 86400},	{"weeks", 604800},
+    {"week", 604800}, {"w", 604800},
+};
+
+/* "2 hours", "1h30m", "1 day 2 hours". */
+static bool take_span(struct scanner *scanner, int64_t *span_ns)
+{
+	const int64_t most = INT64_MAX / NS_PER_SECOND / 4;
+	int64_t total = 0;
+
+	do {
+		const struct unit *unit = units;
+		const struct unit *end = units + sizeof(units) / sizeof(*units);
+		int64_t number;
+
+		if (!take_number(scanner, most / 604800, &number))
+			return false;
+		take(scanner, ' ');
+		while (unit < end && !take_word(scanner, unit->name))
+			unit++;
+		if (unit == end)
+			return false;
+		total += number * unit->seconds;
+		if (total > most)
+			return false;
+		/* A blank goes before the next number; else it is somebody else's. */
+		if (scanner->end - scanner->at > 1 && *scanner->at == ' ' &&
+		    scanner->at[1] >= '0' && scanner->at[1] <= '9')
+			scanner->at++;
+	} while (scanner->at < scanner->end && *scanner->at >= '0' && *scanner->at <= '9');
+	*span_ns = total * NS_PER_SECOND;
+	return true;
+}
+
+/* "-2h", "2 hours ago". */
+static bool read_ago(const char *text, int64_t now_ns, int64_t *time_ns)
 {
 	struct scanner scanner = {text, text + strlen(text)};
-	time_t day = (time_t)(day_ns / NS_PER_SECOND);
-	struct tm today;
-	struct clock_time clock;
+	bool minus = take(&scanner, '-');
+	int64_t span_ns;
+
+	if (!take_span(&scanner, &span_ns) || (!minus && !take_word(&scanner, " ago")) ||
+	    scanner.at != scanner.end)
+		return false;
+	*time_ns = now_ns - span_ns;
+	return true;
+}
+
+/* "@1795328000.5": seconds since 1970. */
+static bool read_epoch(const char *text, int64_t *time_ns)
+{
+	struct scanner scanner = {text, text + strlen(text)};
+	int64_t seconds;
+	int ns = 0;
+
+	if (!take(&scanner, '@') ||
+	    !take_number(&scanner, INT64_MAX / NS_PER_SECOND - 1, &seconds) ||
+	    (take(&scanner, '.') && !take_fraction(&scanner, &ns)) || scanner.at != scanner.end)
+		return false;
+	*time_ns = seconds * NS_PER_SECOND + ns;
+	return true;
+}
+
+static bool local_date(int64_t time_ns, int days_before, struct date *date)
+{
+	time_t seconds = (time_t)(time_ns / NS_PER_SECOND);
+	struct tm parts;
+
+	if (!localtime_r(&seconds, &parts))
+		return false;
+	/* A day has 23 hours or 25 at times, noon is always in it; mktime() sets right what is no
+	 * day of its month. */
+	parts = (struct tm){.tm_year = parts.tm_year,
+			    .tm_mon = parts.tm_mon,
+			    .tm_mday = parts.tm_mday - days_before,
+			    .tm_hour = 12,
+			    .tm_isdst = -1};
+	if (mktime(&parts) == (time_t)-1)
+		return false;
+	*date = (struct date){parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday};
+	return true;
+}
+
+/* A day by its name or its date. */
+static bool take_day(struct scanner *scanner, int64_t now_ns, struct date *date)
+{
+	const char *begin = scanner->at;
+
+	if (take_word(scanner, "today"))
+		return local_date(now_ns, 0, date);
+	if (take_word(scanner, "yesterday"))
+		return local_date(now_ns, 1, date);
+	if (take_date(scanner, date))
+		return true;
+	scanner->at = begin;
+	return false;
+}
+
+bool wall_time_read_typed(const char *text, int64_t day_ns, int64_t now_ns, int64_t *time_ns)
+{
+	struct scanner scanner = {text, text + strlen(text)};
+	struct clock_time clock = {0};
 	struct date date;
 
-	if (wall_time_read(text, strlen(text), time_ns))
+	if (wall_time_read(text, strlen(text), time_ns) || read_ago(text, now_ns, time_ns) ||
+	    read_epoch(text, time_ns))
 		return true;
-	if (take_date(&scanner, &date)) {
+	if (!strcmp(text, "now")) {
+		*time_ns = now_ns;
+		return true;
+	}
+	if (take_day(&scanner, now_ns, &date)) {
+		if (scanner.at == scanner.end)
+			return local_time(&date, &clock, time_ns);
 		if (!take(&scanner, ' ') && !take(&scanner, 'T'))
 			return false;
-	} else {
-		scanner.at = text;
-		if (!localtime_r(&day, &today))
-			return false;
-		date = (struct date){today.tm_year + 1900, today.tm_mon + 1, today.tm_mday};
+	} else if (!local_date(day_ns, 0, &date)) {
+		return false;
 	}
 	return take_clock(&scanner, false, &clock) && scanner.at == scanner.end &&
 	       local_time(&date, &clock, time_ns);

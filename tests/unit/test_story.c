@@ -301,11 +301,71 @@ static void times(void **state)
 	time_is("1969-12-31T23:59:59Z", -SECOND);
 	for (size_t index = 0; index < sizeof(wrong) / sizeof(*wrong); index++)
 		assert_false(wall_time_read(wrong[index], strlen(wrong[index]), &time_ns));
-	assert_false(wall_time_read_typed("soon", 0, &time_ns));
-	assert_false(wall_time_read_typed("06", 0, &time_ns));
-	assert_true(wall_time_read_typed("2026-11-22 06:13", 0, &time_ns));
-	assert_true(wall_time_read_typed("06:13:00.25", INT64_C(1795327980000000000), &time_ns));
-	assert_int_equal(time_ns % SECOND, SECOND / 4);
+}
+
+#define NOW INT64_C(1795327980123456789)
+
+static int64_t typed(const char *text)
+{
+	int64_t time_ns = 0;
+
+	assert_true(wall_time_read_typed(text, NOW, NOW, &time_ns));
+	return time_ns;
+}
+
+static bool lies_in(int64_t span_ns, int64_t least_hours, int64_t most_hours)
+{
+	return span_ns >= least_hours * 3600 * SECOND && span_ns <= most_hours * 3600 * SECOND;
+}
+
+static void typed_times(void **state)
+{
+	static const char *const wrong[] = {"",
+					    "soon",
+					    "06",
+					    "-",
+					    "-2",
+					    "-2x",
+					    "2h",
+					    "ago",
+					    "2 hours",
+					    "-2h ago",
+					    "2 hoursago",
+					    "h ago",
+					    "@",
+					    "@x",
+					    "@1.",
+					    "@1x",
+					    "today ",
+					    "todayx",
+					    "today 25:00",
+					    "2026-11-22 ",
+					    "2026-11-22 6:13",
+					    "nowish",
+					    "-99999999999999999999w",
+					    "99999999999999999999h ago",
+					    "@99999999999999999999"};
+	int64_t time_ns = 77;
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(wrong) / sizeof(*wrong); index++)
+		assert_false(wall_time_read_typed(wrong[index], NOW, NOW, &time_ns));
+	assert_int_equal(typed("06:13:00.25") % SECOND, SECOND / 4);
+	assert_true(typed("2026-11-22 06:13") == typed("2026-11-22T06:13:00"));
+	assert_true(typed("2026-11-22") == typed("2026-11-22 00:00"));
+	assert_true(typed("now") == NOW);
+	assert_true(typed("-2h") == NOW - 7200 * SECOND);
+	assert_true(typed("2 hours ago") == typed("-2h"));
+	assert_true(typed("1h30m ago") == NOW - 5400 * SECOND);
+	assert_true(typed("1 day 2 hours ago") == NOW - 26 * 3600 * SECOND);
+	assert_true(typed("-1w") == typed("7 days ago"));
+	assert_true(typed("90sec ago") == typed("-1min 30s"));
+	assert_true(typed("@1795328000.5") == INT64_C(1795328000500000000));
+	/* Whatever the zone: a day has 23 to 25 hours. */
+	assert_true(lies_in(NOW - typed("today"), 0, 25));
+	assert_true(lies_in(typed("today") - typed("yesterday"), 23, 25));
+	assert_true(lies_in(typed("yesterday 10:30") - typed("yesterday"), 9, 12));
+	assert_true(typed("today 10:30") == typed("10:30"));
 }
 
 int main(void)
@@ -322,6 +382,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(hostile_names, open_story, close_story),
 	    cmocka_unit_test(json_strings),
 	    cmocka_unit_test(times),
+	    cmocka_unit_test(typed_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
