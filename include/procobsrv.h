@@ -153,7 +153,7 @@ struct procobsrv_process {
 	const char *tty;     /* "pts/1" */
 	uint32_t tty_device; /* its device number, as the kernel encodes it; 0: none */
 	uint64_t cgroup_id;  /* inode of the directory in the unified hierarchy */
-	const char *cgroup;  /* its path, where it has been resolved */
+	const char *cgroup;  /* its path as the host sees it, "/system.slice/cron.service" */
 	uint64_t exe_device; /* as st_dev of stat(2) */
 	uint64_t exe_inode;
 	uint32_t mount_namespace; /* inode numbers, as of /proc/PID/ns; 0: not known */
@@ -170,6 +170,14 @@ struct procobsrv_process {
 	const char *command_line; /* Windows: as it was passed; argv is this, split */
 	const char *sid;	  /* Windows: the user, "S-1-5-..." */
 	const char *exe_nt;	  /* Windows: exe as the kernel names it, "\Device\..." */
+	/*
+	 * What the names in the cgroup's path tell, where they do: whoever may make cgroups may
+	 * name them so.
+	 */
+	const char *container_id; /* of nested containers the innermost */
+	const char *runtime; /* "docker", "podman", "containerd", "cri-o", "lxc", "libvirt-lxc",
+				"systemd-nspawn" */
+	const char *unit;    /* of systemd: "cron.service"; of a user's own manager, that one's */
 };
 
 /* How a process ended. */

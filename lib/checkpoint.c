@@ -12,7 +12,7 @@
 
 #define FILE_PREFIX  "procobsrv-table-"
 #define FILE_MAGIC   "POTABLE"
-#define FILE_VERSION 2
+#define FILE_VERSION 3
 #define BLOCK_MAGIC  0x4b4c4254u /* "TBLK" */
 #define BLOCK_MAX    (64u << 20)
 
@@ -31,7 +31,7 @@ struct file_header {
 };
 
 enum block_kind {
-	BLOCK_TABLE = 1,   /* RECORD_EXISTING, back to back */
+	BLOCK_TABLE = 1,   /* RECORD_CGROUP and RECORD_EXISTING, back to back */
 	BLOCK_NUMBERS = 2, /* struct numbers, and struct gaps_sequence by cpu */
 	BLOCK_RECORDS = 3, /* struct entry and record, back to back */
 	BLOCK_LAST = 4,	   /* struct repeats_last by cpu, before the numbers */
@@ -136,13 +136,20 @@ static void begin_block(struct checkpoint *checkpoint)
 	checkpoint->block.failed = false;
 }
 
+static void append_cgroup(const struct cgroup *group, void *param)
+{
+	cgroup_append_record(group, param);
+}
+
 static int write_table(struct checkpoint *checkpoint, struct table_file *file,
 		       const struct dispatch *dispatch)
 {
 	const struct process_table *table = &dispatch->table;
 	int error = 0;
 
+	/* The groups first: the processes are in them. */
 	begin_block(checkpoint);
+	cgroup_table_visit(&dispatch->cgroups, append_cgroup, &checkpoint->block);
 	for (size_t i = 0; !error && i < table->capacity; i++) {
 		if (!table->entries[i].pid)
 			continue;
@@ -315,9 +322,11 @@ static int load_table(const struct buffer *block, struct dispatch *dispatch)
 		memcpy(&header, block->data + offset, sizeof header);
 		if (header.size > block->size - offset ||
 		    record_decode(block->data + offset, header.size, &view) ||
-		    header.kind != RECORD_EXISTING)
+		    (header.kind != RECORD_EXISTING && header.kind < RECORD_NOTES))
 			return PROCOBSRV_ERROR_CORRUPT;
-		if (!dispatch_put_existing(dispatch, &view))
+		if (header.kind >= RECORD_NOTES)
+			dispatch_note(dispatch, &view);
+		else if (!dispatch_put_existing(dispatch, &view))
 			return PROCOBSRV_ERROR_MEMORY;
 		offset += (header.size + 7) & ~(size_t)7;
 	}

@@ -33,7 +33,8 @@ bool disk_count_is_event(const void *data, size_t size)
 	if (size < sizeof header)
 		return false;
 	memcpy(&header, data, sizeof header);
-	return header.kind != RECORD_CHUNK && header.kind != RECORD_GAP;
+	return header.kind != RECORD_CHUNK && header.kind != RECORD_GAP &&
+	       header.kind < RECORD_NOTES;
 }
 
 static void note_event(struct count *count, const struct source_record *record)

@@ -52,6 +52,7 @@ int dispatch_init(struct dispatch *dispatch)
 void dispatch_free(struct dispatch *dispatch)
 {
 	process_table_free(&dispatch->table);
+	cgroup_table_free(&dispatch->cgroups);
 	gaps_free(&dispatch->gaps);
 	assembly_free(&dispatch->assembly);
 	repeats_free(&dispatch->repeats);
@@ -103,14 +104,20 @@ void dispatch_tell_unsaid(struct dispatch *dispatch)
 
 /* ---- one function for each kind of record: 0 or an errno ---- */
 
+/* Borrowed; NULL: not told, or no memory, for which no event is given up. */
+static struct cgroup *find_cgroup(struct dispatch *dispatch, const struct record_body *body)
+{
+	return body->cgroup ? cgroup_table_find(&dispatch->cgroups, body->cgroup) : NULL;
+}
+
 /* Makes the process of a record and puts it into the table. Takes over the image. NULL: no memory.
  */
 static const struct procobsrv_process *enter(struct dispatch *dispatch,
 					     const struct record_view *view, struct image *image,
 					     bool forked, bool of_tree)
 {
-	const struct procobsrv_process *process =
-	    process_create(&dispatch->context, view->body, image, forked);
+	const struct procobsrv_process *process = process_create(
+	    &dispatch->context, view->body, image, forked, find_cgroup(dispatch, view->body));
 
 	image_unref(image);
 	if (!process)
@@ -246,7 +253,8 @@ static const struct procobsrv_process *present(struct dispatch *dispatch,
 		body.process.start_ns = entry->process->start_boot_ns;
 	return process_create(&dispatch->context, &body,
 			      entry ? process_image(entry->process) : NULL,
-			      entry && entry->process->flags & PROCOBSRV_PROCESS_FORKED);
+			      entry && entry->process->flags & PROCOBSRV_PROCESS_FORKED,
+			      find_cgroup(dispatch, &body));
 }
 
 static int deal_with_failed_exec(struct dispatch *dispatch, const struct record_view *view)
@@ -316,6 +324,13 @@ static int deal_with(struct dispatch *dispatch, const struct record_view *view)
 	}
 }
 
+void dispatch_note(struct dispatch *dispatch, const struct record_view *view)
+{
+	if (view->cgroup)
+		cgroup_table_put(&dispatch->cgroups, view->cgroup->id, view->cgroup_path.data,
+				 view->cgroup_path.size);
+}
+
 void dispatch_record(struct dispatch *dispatch, uint64_t stream, const struct source_record *record)
 {
 	struct record_view view;
@@ -335,6 +350,10 @@ void dispatch_record(struct dispatch *dispatch, uint64_t stream, const struct so
 	if (view.gap) {
 		gaps_told(&dispatch->gaps, view.gap);
 		dispatch_gap(dispatch, view.gap);
+		return;
+	}
+	if (view.header->kind >= RECORD_NOTES) {
+		dispatch_note(dispatch, &view);
 		return;
 	}
 	dispatch_tell_unsaid(dispatch);
@@ -365,8 +384,8 @@ const struct procobsrv_process *dispatch_put_existing(struct dispatch *dispatch,
 
 	if (view->image && !(image = make_image(dispatch, view, &(struct image_chunks){0})))
 		return NULL;
-	const struct procobsrv_process *process =
-	    process_create(&dispatch->context, view->body, image, false);
+	const struct procobsrv_process *process = process_create(
+	    &dispatch->context, view->body, image, false, find_cgroup(dispatch, view->body));
 	image_unref(image);
 	if (!process)
 		return NULL;

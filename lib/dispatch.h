@@ -7,6 +7,7 @@
 #define PROCOBSRV_LIB_DISPATCH_H
 
 #include "assembly.h"
+#include "cgroup_table.h"
 #include "event.h"
 #include "filter.h"
 #include "gaps.h"
@@ -57,6 +58,7 @@ struct dispatch {
 	struct process_context context;
 	pthread_mutex_t table_lock;
 	struct process_table table;
+	struct cgroup_table cgroups; /* its read_path: struct source_operations.read_cgroup */
 	struct gaps gaps;
 	struct assembly assembly;
 	struct repeats repeats;
@@ -99,6 +101,9 @@ void dispatch_remove(struct dispatch *dispatch, struct process_entry *entry);
 /* Deals with the next record of the stream. */
 void dispatch_record(struct dispatch *dispatch, uint64_t stream,
 		     const struct source_record *record);
+
+/* Learns from a record that is no event. */
+void dispatch_note(struct dispatch *dispatch, const struct record_view *view);
 
 /* Tells a gap in this place. */
 void dispatch_gap(struct dispatch *dispatch, const struct record_gap *gap);

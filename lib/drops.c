@@ -31,7 +31,7 @@ void drops_add(struct drops *drops, const void *record, size_t size)
 		drops->events++;
 		return;
 	}
-	if (header->kind == RECORD_CHUNK)
+	if (header->kind == RECORD_CHUNK || header->kind >= RECORD_NOTES)
 		return;
 	if (header->kind == RECORD_GAP && size >= sizeof(struct drops_record)) {
 		/* What the inner gap told is told by the outer one. */

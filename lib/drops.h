@@ -24,13 +24,13 @@ struct drops {
 	struct record_gap gap;
 };
 
-/* Whether it is counted: no chunk, no gap. */
+/* Whether it is counted: no chunk, no gap, no note. */
 static inline bool drops_is_event(uint16_t kind)
 {
 	return kind >= RECORD_START && kind <= RECORD_EXIT;
 }
 
-/* Counts a record of `size` bytes, of any content. Chunks count nothing. */
+/* Counts a record of `size` bytes, of any content. Chunks and notes count nothing. */
 void drops_add(struct drops *drops, const void *record, size_t size);
 
 /* Counts what another account has counted. */

@@ -287,6 +287,8 @@ static void write_custom(struct document *document, const struct procobsrv_event
 			write_keyword(document, "loginuid", process->loginuid);
 		if (process->present & PROCOBSRV_HAS_CGROUP)
 			write_keyword(document, "cgroup_id", process->cgroup_id);
+		write_text(document, "cgroup", process->cgroup);
+		write_text(document, "unit", process->unit);
 		write_text(document, "tty", process->tty);
 		write_text(document, "script", process->script);
 		write_missing(document, process);
@@ -301,6 +303,16 @@ static void write_custom(struct document *document, const struct procobsrv_event
 	}
 	if (event->lost != NULL)
 		write_lost(document, event->lost);
+	end(document);
+}
+
+static void write_container(struct document *document, const struct procobsrv_process *process)
+{
+	if (process == NULL || process->container_id == NULL)
+		return;
+	begin(document, "container");
+	write_text(document, "id", process->container_id);
+	write_text(document, "runtime", process->runtime);
 	end(document);
 }
 
@@ -323,6 +335,7 @@ void format_ecs_event(struct buffer *buffer, const struct procobsrv_event *event
 	begin_document(&document, buffer, event->time_ns);
 	write_event(&document, event);
 	write_process(&document, event);
+	write_container(&document, event->process);
 	write_error(&document, event);
 	write_custom(&document, event);
 	end_document(&document);

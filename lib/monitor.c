@@ -247,6 +247,7 @@ int procobsrv_start(struct procobsrv *monitor)
 	if ((error = listener_start(monitor)))
 		goto fail;
 	monitor->dispatch.read_argv = monitor->operations->read_argv;
+	monitor->dispatch.cgroups.read_path = monitor->operations->read_cgroup;
 	monitor->dispatch.tree_only = monitor->operations->tree_only;
 	if ((error = taker_prepare(monitor)))
 		goto fail;

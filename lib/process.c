@@ -15,6 +15,7 @@ struct process {
 	struct procobsrv_process public; /* first: what users hold is a pointer to it */
 	atomic_uint references;
 	struct image *image;
+	struct cgroup *group;
 	char id[ID_SIZE];
 	char name[RECORD_NAME_SIZE];
 	char tty[TTY_SIZE];
@@ -172,6 +173,19 @@ static void set_image(struct process *process, struct image *image, bool forked)
 		shown->name = name_of_image(image);
 }
 
+static void set_cgroup(struct process *process, struct cgroup *group)
+{
+	struct procobsrv_process *shown = &process->public;
+
+	if (!group)
+		return;
+	process->group = cgroup_ref(group);
+	shown->cgroup = group->path;
+	shown->container_id = group->container_id;
+	shown->runtime = group->runtime;
+	shown->unit = group->unit;
+}
+
 static void set_no_image(struct procobsrv_process *shown)
 {
 	static const struct procobsrv_missing missing[] = {
@@ -188,7 +202,7 @@ static void set_no_image(struct procobsrv_process *shown)
 
 const struct procobsrv_process *process_create(const struct process_context *context,
 					       const struct record_body *body, struct image *image,
-					       bool forked)
+					       bool forked, struct cgroup *group)
 {
 	struct process *process = allocate(context, &body->process);
 	if (!process)
@@ -199,6 +213,7 @@ const struct procobsrv_process *process_create(const struct process_context *con
 		set_image(process, image, forked);
 	else
 		set_no_image(&process->public);
+	set_cgroup(process, group);
 	return &process->public;
 }
 
@@ -232,5 +247,6 @@ void procobsrv_process_unref(const struct procobsrv_process *process)
 	if (atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) != 1)
 		return;
 	image_unref(object->image);
+	cgroup_unref(object->group);
 	free(object);
 }

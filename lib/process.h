@@ -3,6 +3,7 @@
 #ifndef PROCOBSRV_LIB_PROCESS_H
 #define PROCOBSRV_LIB_PROCESS_H
 
+#include "cgroup_table.h"
 #include "image.h"
 #include "procobsrv.h"
 
@@ -17,12 +18,12 @@ struct process_context {
 /*
  * The process as the record body and its image tell it. `image` may be NULL (not known): unless it
  * is a kernel thread, exe, argv and cwd are then named missing because of a gap. `forked`: the
- * image is the parent's. Takes its own reference to image. The caller owns one reference. NULL: out
- * of memory.
+ * image is the parent's. `group` is that of body->cgroup, NULL where it is not known. Takes its own
+ * references to image and group. The caller owns one reference. NULL: out of memory.
  */
 const struct procobsrv_process *process_create(const struct process_context *context,
 					       const struct record_body *body, struct image *image,
-					       bool forked);
+					       bool forked, struct cgroup *group);
 
 /* One of whom no more than the identity is known; its name is empty. */
 const struct procobsrv_process *process_create_stub(const struct process_context *context,

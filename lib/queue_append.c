@@ -21,6 +21,8 @@ static void drop(struct queue *queue, uint64_t stream, const struct source_recor
 		queue->any_broken = true;
 		return;
 	}
+	if (whole_header && header->kind >= RECORD_NOTES)
+		return;
 	queue->dropping = true;
 	if (drops->events == 0) {
 		bool disk = queue->spill && error != EMSGSIZE;

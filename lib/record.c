@@ -43,6 +43,16 @@ static int decode_chunk(struct record_view *view, const char *cursor, size_t lef
 	return 0;
 }
 
+static int decode_cgroup(struct record_view *view, const char *cursor, size_t left)
+{
+	view->cgroup = take(&cursor, &left, sizeof *view->cgroup);
+	if (!view->cgroup || view->cgroup->length > left ||
+	    memchr(cursor, 0, view->cgroup->length) != NULL)
+		return PROCOBSRV_ERROR_CORRUPT;
+	view->cgroup_path = (struct record_bytes){cursor, view->cgroup->length};
+	return 0;
+}
+
 static int decode_parts(struct record_view *view, const char *cursor, size_t left)
 {
 	view->body = take(&cursor, &left, sizeof *view->body);
@@ -97,7 +107,11 @@ int record_decode(const void *data, size_t size, struct record_view *view)
 	case RECORD_GAP:
 		view->gap = take(&cursor, &left, sizeof *view->gap);
 		return view->gap ? 0 : PROCOBSRV_ERROR_CORRUPT;
+	case RECORD_CGROUP:
+		return decode_cgroup(view, cursor, left);
 	default:
+		if (view->header->kind >= RECORD_NOTES)
+			return 0;
 		return decode_parts(view, cursor, left);
 	}
 }

@@ -12,7 +12,8 @@ struct record_bytes {
 	size_t size;
 };
 
-/* Pointers into the record; NULL where its kind has no such part. */
+/* Pointers into the record; NULL where its kind has no such part. A note of a kind that is not
+ * known has nothing but its header. */
 struct record_view {
 	const struct record_header *header;
 	const struct record_body *body;
@@ -24,6 +25,8 @@ struct record_view {
 	const struct record_chunk *chunk;
 	struct record_bytes chunk_data;
 	const struct record_gap *gap;
+	const struct record_cgroup *cgroup;
+	struct record_bytes cgroup_path;
 };
 
 /*

@@ -37,6 +37,9 @@ struct source_batch {
 typedef void (*source_on_batch)(const struct source_batch *batch, void *param);
 typedef void (*source_on_record)(const void *data, uint32_t size, void *param);
 
+/* `path` has `length` bytes, lent until the callback returns. */
+typedef void (*source_on_cgroup)(uint64_t id, const char *path, size_t length, void *param);
+
 struct source_options {
 	uint32_t record_kinds; /* mask of 1u << enum record_kind that the kernel shall write */
 	bool kernel_threads;
@@ -123,6 +126,19 @@ struct source_operations {
 	 * to ask.
 	 */
 	bool (*read_argv)(const struct record_identity *identity, struct buffer *buffer);
+
+	/*
+	 * Appends the path of a control group, by the id of record_body.cgroup, as the host sees
+	 * it. False: it is gone, or this process cannot tell. Called for each id once, by the
+	 * taker. NULL: no way to ask.
+	 */
+	bool (*read_cgroup)(uint64_t id, struct buffer *path);
+
+	/*
+	 * Tells the control groups that there are now, so that they are known also when they are
+	 * removed before anybody asks. Called by the taker before the first event. NULL: none.
+	 */
+	void (*list_cgroups)(source_on_cgroup on_cgroup, void *param);
 
 	/* What is missed or costs, one sentence, or NULL. Valid until close. */
 	const char *(*limits)(struct source *source);

@@ -137,10 +137,19 @@ static int prepare_resident(struct procobsrv *monitor)
 	return error;
 }
 
+static void note_cgroup(uint64_t id, const char *path, size_t length, void *param)
+{
+	struct dispatch *dispatch = param;
+
+	cgroup_table_put(&dispatch->cgroups, id, path, length);
+}
+
 int taker_prepare(struct procobsrv *monitor)
 {
 	int error = 0;
 
+	if (monitor->operations->list_cgroups)
+		monitor->operations->list_cgroups(note_cgroup, &monitor->dispatch);
 	if (monitor->options.source.resident)
 		error = prepare_resident(monitor);
 	else if (!(monitor->options.flags & PROCOBSRV_NO_SNAPSHOT))

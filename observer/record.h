@@ -14,7 +14,8 @@
  *	strings				the image's, back to back in the order of enum record_string
  *
  * for RECORD_CHUNK: struct record_header, struct record_chunk, bytes;
- * for RECORD_GAP: struct record_header, struct record_gap.
+ * for RECORD_GAP: struct record_header, struct record_gap;
+ * for RECORD_CGROUP: struct record_header, struct record_cgroup, bytes.
  *
  * Every byte is written (kernel memory must not leak through padding); all integers are in the byte
  * order of the machine, which is little-endian. A change of layout changes RECORD_VERSION.
@@ -34,6 +35,12 @@ enum record_kind {
 	RECORD_EXISTING = 5, /* from the task iterator: never numbered, never in the ring */
 	RECORD_CHUNK = 6,    /* a piece of a long string; comes before the record it belongs to */
 	RECORD_GAP = 7, /* made by user mode: what could not be kept, in the place where it was */
+	/*
+	 * From here on notes: what helps to tell events, and is none. They have no number, are not
+	 * missed where they are given up, and a reader skips those that it does not know.
+	 */
+	RECORD_NOTES = 64,
+	RECORD_CGROUP = 64, /* a control group is made; comes before any record of who is in it */
 };
 
 /* Index into record_header.lost and of every counter by kind: the record kind less one. */
@@ -200,6 +207,15 @@ struct record_chunk {
 	uint64_t offset; /* of the first byte within the string */
 };
 
+/* A control group of the unified hierarchy, as the kernel's root of it sees it. */
+struct record_cgroup {
+	uint64_t id;	   /* as in record_body.cgroup */
+	uint32_t length;   /* bytes of the path that follow; record.size may be larger */
+	uint32_t reserved; /* 0 */
+};
+
+#define RECORD_CGROUP_PATH 1024u /* most bytes of it, a NUL included (TRACE_CGROUP_PATH_LEN) */
+
 enum record_gap_stage {
 	RECORD_GAP_KERNEL = 1,	/* the kernel's buffer (or socket) was full */
 	RECORD_GAP_SKIPPED = 2, /* the kernel did not run the program: recursion */
@@ -238,5 +254,6 @@ _Static_assert(sizeof(struct record_attempt) == 8, "the version must be updated"
 _Static_assert(sizeof(struct record_image) == 104, "the version must be updated");
 _Static_assert(sizeof(struct record_chunk) == 16, "the version must be updated");
 _Static_assert(sizeof(struct record_gap) == 64, "the version must be updated");
+_Static_assert(sizeof(struct record_cgroup) == 16, "the version must be updated");
 
 #endif

@@ -83,6 +83,9 @@ static void append_identity(struct details *details)
 		append_number(details, "loginuid", process->loginuid);
 	append_text(details, "tty", process->tty);
 	append_text(details, "cgroup", process->cgroup);
+	append_text(details, "container", process->container_id);
+	append_text(details, "runtime", process->runtime);
+	append_text(details, "unit", process->unit);
 	if (process->present & PROCOBSRV_HAS_START) {
 		size_t begin = begin_line(details, "start");
 

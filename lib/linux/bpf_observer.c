@@ -30,16 +30,17 @@
 
 #define TOLD_EXITS_PER_CPU 256u
 
-const char *const bpf_observer_program_names[RECORD_LOST_KINDS] = {
+const char *const bpf_observer_program_names[BPF_OBSERVER_PROGRAMS] = {
     [RECORD_LOST_INDEX(RECORD_START)] = "observe_fork",
     [RECORD_LOST_INDEX(RECORD_EXEC)] = "observe_exec",
     [RECORD_LOST_INDEX(RECORD_EXEC_FAILED)] = "observe_exec_failed",
     [RECORD_LOST_INDEX(RECORD_EXIT)] = "observe_exit",
+    [BPF_OBSERVER_CGROUPS] = "note_cgroup",
 };
 
 static bool wanted(const struct source_options *options, int index)
 {
-	return options->record_kinds & 1u << (index + 1);
+	return index == BPF_OBSERVER_CGROUPS || options->record_kinds & 1u << (index + 1);
 }
 
 __attribute__((format(printf, 2, 3))) static void add_limit(struct bpf_observer *observer,
@@ -123,7 +124,7 @@ static int configure(struct bpf_object *object, const struct source_options *opt
 	int cpus = libbpf_num_possible_cpus();
 	int error = 0;
 
-	for (int index = 0; index < RECORD_LOST_KINDS && !error; index++)
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS && !error; index++)
 		error = bpf_program__set_autoload(
 		    bpf_object__find_program_by_name(object, bpf_observer_program_names[index]),
 		    wanted(options, index));
@@ -178,7 +179,7 @@ static int keep_descriptors(struct bpf_object *object, const struct source_optio
 	    keep(bpf_program__fd(bpf_object__find_program_by_name(object, BPF_NAME_SNAPSHOT)));
 	if (observer->state_map < 0 || observer->snapshot_program < 0)
 		return error_set_errno(errno, "cannot keep the observer's descriptors");
-	for (int index = 0; index < RECORD_LOST_KINDS; index++) {
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS; index++) {
 		if (!wanted(options, index))
 			continue;
 		observer->programs[index] = keep(bpf_program__fd(
@@ -243,6 +244,7 @@ void bpf_observer_publish(const struct bpf_observer *observer)
 {
 	struct observer_state *state = observer->state;
 
+	state->state_version = OBSERVER_STATE_VERSION;
 	state->record_kinds = observer->record_kinds;
 	state->flags = observer->flags;
 	snprintf(state->version, sizeof state->version, "%s", PROCOBSRV_VERSION_TEXT);
@@ -256,7 +258,6 @@ static void publish_state(const struct bpf_observer *observer, uint64_t generati
 	int cpus = libbpf_num_possible_cpus();
 
 	state->magic = OBSERVER_STATE_MAGIC;
-	state->state_version = OBSERVER_STATE_VERSION;
 	state->record_version = RECORD_VERSION;
 	state->generation = generation;
 	state->ring_size = ring_size;
@@ -267,7 +268,7 @@ static void publish_state(const struct bpf_observer *observer, uint64_t generati
 
 static int attach(struct bpf_observer *observer)
 {
-	for (int index = 0; index < RECORD_LOST_KINDS; index++) {
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS; index++) {
 		if (observer->programs[index] < 0)
 			continue;
 		int link = bpf_raw_tracepoint_open(NULL, observer->programs[index]);
@@ -285,7 +286,7 @@ void bpf_observer_clear(struct bpf_observer *observer)
 	observer->ring = -1;
 	observer->state_map = -1;
 	observer->snapshot_program = -1;
-	for (int index = 0; index < RECORD_LOST_KINDS; index++) {
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS; index++) {
 		observer->programs[index] = -1;
 		observer->links[index] = -1;
 	}
@@ -376,7 +377,7 @@ static void close_descriptor(int *descriptor)
 
 void bpf_observer_detach(struct bpf_observer *observer)
 {
-	for (int index = 0; index < RECORD_LOST_KINDS; index++)
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS; index++)
 		close_descriptor(&observer->links[index]);
 }
 
@@ -386,7 +387,7 @@ void bpf_observer_close(struct bpf_observer *observer, bool forked)
 	if (observer->state && !forked)
 		munmap(observer->state, sizeof *observer->state);
 	observer->state = NULL;
-	for (int index = 0; index < RECORD_LOST_KINDS; index++)
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS; index++)
 		close_descriptor(&observer->programs[index]);
 	close_descriptor(&observer->snapshot_program);
 	close_descriptor(&observer->state_map);

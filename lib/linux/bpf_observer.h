@@ -11,21 +11,25 @@
 
 #define BPF_OBSERVER_LIMITS_SIZE 512
 
+/* The programs by RECORD_LOST_INDEX, and after them that which notes control groups. */
+#define BPF_OBSERVER_CGROUPS  RECORD_LOST_KINDS
+#define BPF_OBSERVER_PROGRAMS (RECORD_LOST_KINDS + 1)
+
 /* Descriptors; -1: not there. */
 struct bpf_observer {
 	int ring;
 	int state_map;
 	int snapshot_program;
-	int programs[RECORD_LOST_KINDS]; /* by RECORD_LOST_INDEX */
-	int links[RECORD_LOST_KINDS];
+	int programs[BPF_OBSERVER_PROGRAMS];
+	int links[BPF_OBSERVER_PROGRAMS];
 	struct observer_state *state; /* mapping of state_map */
 	uint32_t record_kinds;	      /* of the programs; what is pinned has it in its state */
 	uint32_t flags;		      /* likewise: enum observer_flag */
 	char limits[BPF_OBSERVER_LIMITS_SIZE]; /* a sentence, or empty */
 };
 
-/* "observe_fork", ...: by RECORD_LOST_INDEX. */
-extern const char *const bpf_observer_program_names[RECORD_LOST_KINDS];
+/* "observe_fork", ... */
+extern const char *const bpf_observer_program_names[BPF_OBSERVER_PROGRAMS];
 
 /* Nothing in it. */
 void bpf_observer_clear(struct bpf_observer *observer);

@@ -24,7 +24,7 @@ struct pin {
 	int descriptor;
 };
 
-#define PINS_MAX (3 + 2 * RECORD_LOST_KINDS)
+#define PINS_MAX (3 + 2 * BPF_OBSERVER_PROGRAMS)
 
 static size_t list_pins(const struct bpf_observer *observer, struct pin pins[PINS_MAX])
 {
@@ -33,7 +33,7 @@ static size_t list_pins(const struct bpf_observer *observer, struct pin pins[PIN
 	pins[count++] = (struct pin){"ring", observer->ring};
 	pins[count++] = (struct pin){"state", observer->state_map};
 	pins[count++] = (struct pin){"snapshot", observer->snapshot_program};
-	for (int index = 0; index < RECORD_LOST_KINDS; index++) {
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS; index++) {
 		const char *name = bpf_observer_program_names[index];
 		snprintf(pins[count].name, NAME_SIZE, "%s", name);
 		pins[count++].descriptor = observer->programs[index];
@@ -130,7 +130,8 @@ static int check_layout(const struct observer_state *state)
 		return error_set(PROCOBSRV_ERROR_CORRUPT,
 				 "the resident observer was not installed whole: remove it with "
 				 "\"consctl uninstall\" and install it again");
-	if (state->state_version != OBSERVER_STATE_VERSION ||
+	if (state->state_version < OBSERVER_STATE_OLDEST ||
+	    state->state_version > OBSERVER_STATE_VERSION ||
 	    state->record_version != RECORD_VERSION)
 		return error_set(PROCOBSRV_ERROR_VERSION,
 				 "the resident observer writes records of layout %u.%u, this "
@@ -167,10 +168,13 @@ static int map_state(struct bpf_observer *observer)
 /* A program whose link is gone is not called any more: nothing else would tell. */
 static int check_links(const char *directory, const struct observer_state *state)
 {
-	for (int index = 0; index < RECORD_LOST_KINDS; index++) {
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS; index++) {
 		char name[NAME_SIZE + 8];
 		int link = -1;
-		if (!(state->record_kinds & 1u << (index + 1)))
+		/* That which notes control groups is there since the second version of the state.
+		 */
+		if (index == BPF_OBSERVER_CGROUPS ? state->state_version < 2
+						  : !(state->record_kinds & 1u << (index + 1)))
 			continue;
 		snprintf(name, sizeof name, "%s_link", bpf_observer_program_names[index]);
 		int error = open_pin(directory, name, false, &link);
@@ -196,7 +200,7 @@ int bpf_observer_open_pinned(const char *directory, struct bpf_observer *observe
 	    (error = open_pin(directory, "state", false, &observer->state_map)) ||
 	    (error = open_pin(directory, "snapshot", false, &observer->snapshot_program)))
 		goto failed;
-	for (int index = 0; index < RECORD_LOST_KINDS; index++)
+	for (int index = 0; index < BPF_OBSERVER_PROGRAMS; index++)
 		if ((error = open_pin(directory, bpf_observer_program_names[index], true,
 				      &observer->programs[index])))
 			goto failed;

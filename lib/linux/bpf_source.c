@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The source "bpf": an observer in the kernel, and the reader of its ring. */
 #include "bpf_observer.h"
+#include "cgroup_hierarchy.h"
 #include "error.h"
 #include "proc_files.h"
 #include "reader_lock.h"
@@ -259,6 +260,8 @@ const struct source_operations bpf_source_operations = {
     .statistics = bpf_statistics,
     .snapshot = bpf_snapshot,
     .read_argv = bpf_read_argv,
+    .read_cgroup = cgroup_hierarchy_path,
+    .list_cgroups = cgroup_hierarchy_list,
     .limits = bpf_limits,
     .close = bpf_close,
 };

@@ -54,6 +54,9 @@ typedef uint32_t dev_t;
 #define S_IXGRP		  0000010
 #define KTHREADD_PID	  2
 
+/* cgroup_root.hierarchy_id of the unified one, as /proc/PID/cgroup shows it */
+#define UNIFIED_HIERARCHY 0
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct list_head {
@@ -196,8 +199,13 @@ struct kernfs_node {
 	uint64_t id;
 };
 
+struct cgroup_root {
+	int hierarchy_id;
+};
+
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
 };
 
 struct css_set {

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #define OBSERVER_STATE_MAGIC   0x7672736b6f636f72ull
-#define OBSERVER_STATE_VERSION 1
+#define OBSERVER_STATE_VERSION 2
+#define OBSERVER_STATE_OLDEST  1 /* whose rings have no notes: enum record_kind */
 
 /* A power of two; cpus beyond it share sequences. */
 #define OBSERVER_SEQUENCES 1024

@@ -250,6 +250,43 @@ int BPF_PROG(observe_exec_failed, struct pt_regs *regs, long result)
 	return 0;
 }
 
+struct cgroup_record {
+	struct record_header header;
+	struct record_cgroup group;
+	char path[RECORD_CGROUP_PATH];
+};
+
+/* A note: processes tell the ids of their groups, which may be gone when somebody asks for names.
+ */
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(note_cgroup, struct cgroup *trusted_group, const char *path)
+{
+	struct cgroup *group = UNTRUSTED(struct cgroup, trusted_group);
+	struct observer_sequence none = {};
+	struct observation observation = {.sequence = &none, .time_ns = bpf_ktime_get_boot_ns()};
+
+	/* The others' ids are numbers of their own. */
+	if (group->root->hierarchy_id != UNIFIED_HIERARCHY)
+		return 0;
+	struct cgroup_record *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record)
+		return 0;
+	header_fill(&record->header, &observation, RECORD_CGROUP, 0, sizeof(*record));
+	record->group.id = group->kn->id;
+	record->group.reserved = 0;
+	for (uint32_t at = 0; at < RECORD_CGROUP_PATH / 8; at++)
+		((uint64_t *)record->path)[at] = 0;
+	long size = bpf_probe_read_kernel_str(record->path, sizeof(record->path), path);
+	/* The kernel cuts what is longer: then it is asked for by its id. */
+	if (size <= 1 || size >= RECORD_CGROUP_PATH) {
+		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
+	record->group.length = (uint32_t)size - 1;
+	ring_submit(record);
+	return 0;
+}
+
 /* The snapshot's own room: the iterator may be preempted. Its reader reads alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

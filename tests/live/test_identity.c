@@ -3,10 +3,12 @@
 #include "observe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* The last exec and the exit of the workload are those of "facts 6". */
@@ -167,11 +169,61 @@ static void control_group(void)
 	exec = tree_at(&run.tree, PROCOBSRV_EXEC, (uint32_t)run.workload.pid, 1);
 	EXPECT(exec->process->present & PROCOBSRV_HAS_CGROUP, "cgroup_id is absent");
 	EXPECT_EQUAL("cgroup_id", exec->process->cgroup_id, status.st_ino);
-	if (exec->process->cgroup)
-		EXPECT_TEXT("cgroup", exec->process->cgroup, strrchr(group, '/'));
+	EXPECT(exec->process->cgroup, "the cgroup's path is absent");
+	EXPECT_TEXT("cgroup", exec->process->cgroup, strrchr(group, '/'));
 	exec = tree_at(&run.tree, PROCOBSRV_EXEC, (uint32_t)run.workload.pid, 0);
 	EXPECT(exec->process->cgroup_id != (uint64_t)status.st_ino, "the group came too early");
 	run_free(&run);
+}
+
+/* In a group that is gone before anybody can look. */
+static pid_t run_in_group(const char *group)
+{
+	char path[4200];
+	int status;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	EXPECT(!mkdir(group, 0755), "mkdir %s: %s", group, strerror(errno));
+	pid_t child = fork();
+	if (!child) {
+		int file = open(path, O_WRONLY | O_CLOEXEC);
+		_exit(write(file, "0", 1) != 1);
+	}
+	EXPECT(child > 0 && waitpid(child, &status, 0) == child, "fork: %s", strerror(errno));
+	EXPECT_EQUAL("the child's status", status, 0);
+	EXPECT(!rmdir(group), "rmdir %s: %s", group, strerror(errno));
+	return child;
+}
+
+static void short_lived_groups(void)
+{
+	enum { GROUPS = 1000 };
+	struct observation observation = {.sleep_us = 200};
+	const char *group = live_cgroup();
+	pid_t children[GROUPS];
+	char path[4150];
+	size_t seen = 0;
+
+	observe_start(&observation, NULL);
+	for (int i = 0; i < GROUPS; i++) {
+		snprintf(path, sizeof(path), "%s/lxc.payload.%d", group, i);
+		children[i] = run_in_group(path);
+	}
+	observe_stop(&observation);
+	for (size_t i = 0; i < observation.count && seen < GROUPS; i++) {
+		const struct procobsrv_event *event = observation.events[i];
+		if (event->kind != PROCOBSRV_EXIT ||
+		    event->process->pid != (uint32_t)children[seen])
+			continue;
+		snprintf(path, sizeof(path), "%s/lxc.payload.%zu", strrchr(group, '/'), seen);
+		EXPECT(event->process->cgroup, "the path of group %zu is absent", seen);
+		EXPECT_TEXT("cgroup", event->process->cgroup, path);
+		snprintf(path, sizeof(path), "%zu", seen++);
+		EXPECT_TEXT("container", event->process->container_id, path);
+		EXPECT_TEXT("runtime", event->process->runtime, "lxc");
+	}
+	EXPECT_EQUAL("exits in groups", seen, GROUPS);
+	observe_free(&observation);
 }
 
 static void other_namespaces(void)
@@ -269,6 +321,7 @@ const struct live_test identity_tests[] = {
     {"setgid_program", setgid_program, 0},
     {"setuid_by_its_owner", setuid_by_its_owner, 0},
     {"control_group", control_group, 0},
+    {"short_lived_groups", short_lived_groups, 0},
     {"other_namespaces", other_namespaces, 0},
     {"user_namespace", user_namespace, 0},
     {"pid_namespace", pid_namespace, 0},

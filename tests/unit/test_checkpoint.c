@@ -264,6 +264,21 @@ static void damage_is_told(void **state)
 	    PROCOBSRV_ERROR_CORRUPT);
 }
 
+/* The groups that were told are known to who takes over, though nobody can be asked any more. */
+static void groups_outlive_their_reader(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_true(cgroup_table_put(&fixture->before.cgroups, 77, "/lxc.payload.gone", 17));
+	assert_int_equal(checkpoint_begin(fixture->writer, &fixture->before, STREAM, 0), 0);
+	exec(fixture, 10, 100);
+	assert_int_equal(take_over(fixture, fixture->position), 0);
+	expect_process(fixture, 10, 100);
+	assert_string_equal(cgroup_table_find(&fixture->after.cgroups, 77)->path,
+			    "/lxc.payload.gone");
+	assert_string_equal(cgroup_table_find(&fixture->after.cgroups, 77)->container_id, "gone");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -275,6 +290,7 @@ int main(void)
 	    TEST(another_stream_is_none_of_ours),
 	    TEST(one_that_begins_too_late_is_not_taken),
 	    TEST(damage_is_told),
+	    TEST(groups_outlive_their_reader),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,9 @@ class Process:
     tty: Optional[str] = None
     cgroup: Optional[str] = None
     cgroup_id: Optional[int] = None
+    container_id: Optional[str] = None
+    runtime: Optional[str] = None  # "docker", "podman", ...: procobsrv(7)
+    unit: Optional[str] = None
     exe_device: Optional[int] = None
     exe_inode: Optional[int] = None
     namespaces: dict[str, int] = field(default_factory=dict)
@@ -194,7 +197,8 @@ def _known(value: int, known: int) -> Optional[int]:
 
 
 _FLAGS = {"kernel_thread": 0, "setuid": 1, "setgid": 2, "secure": 3, "memfd": 4, "deleted": 5, "forked": 6}
-_TEXTS = ("exe", "cwd", "filename", "script", "interpreter", "tty", "cgroup", "command_line", "sid", "exe_nt")
+_TEXTS = ("exe", "cwd", "filename", "script", "interpreter", "tty", "cgroup", "command_line", "sid", "exe_nt",
+          "container_id", "runtime", "unit")
 _PRESENT = {
     "ppid": 0, "uid": 1, "gid": 1, "euid": 1, "egid": 1, "loginuid": 2, "session": 3, "ns_pid": 4, "cgroup_id": 5,
     "exe_device": 6, "exe_inode": 6, "session_leader": 8, "start_time_ns": 9, "start_boot_ns": 9,

@@ -64,6 +64,9 @@ class Process(Structure):
         ("command_line", c_char_p),
         ("sid", c_char_p),
         ("exe_nt", c_char_p),
+        ("container_id", c_char_p),
+        ("runtime", c_char_p),
+        ("unit", c_char_p),
     ]
 
 
