@@ -85,7 +85,7 @@ static int bind_and_listen(int descriptor, const char *path, const struct sockad
 			   mode_t mode, const char *group)
 {
 	int status = 0;
-	gid_t id;
+	gid_t id = (gid_t)-1;
 
 	if (fchmod(descriptor, 0) != 0 ||
 	    bind(descriptor, (const struct sockaddr *)address, sizeof(*address)) != 0)
