@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+#include "sink_runner.h"
+
+#include "event_queue.h"
+#include "filter.h"
+#include "os.h"
+#include "service.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#define MILLISECOND_NS	  UINT64_C(1000000)
+#define BACK_OFF_LEAST_NS (100 * MILLISECOND_NS)
+#define BACK_OFF_MOST_NS  (30000 * MILLISECOND_NS)
+#define TEND_NS		  (1000 * MILLISECOND_NS)
+
+/*
+ * To wake a thread costs more than to hand an event on: after a batch the runner lets events gather
+ * for a while. A durable sink makes a transaction of what has gathered.
+ */
+#define GATHER_NS	  (5 * MILLISECOND_NS)
+#define GATHER_DURABLE_NS (20 * MILLISECOND_NS)
+
+/* What runs, or is to run from the next look on. */
+struct settings {
+	const struct configuration *configuration; /* a reference */
+	const struct configuration_sink *sink;
+};
+
+struct sink_runner {
+	const struct sink_operations *operations;
+	struct sink_runner_listener listener;
+	pthread_t thread;
+
+	pthread_mutex_t lock;	/* what follows */
+	pthread_cond_t changed; /* for the runner's thread */
+	pthread_cond_t room;	/* for who puts, and who flushes */
+	struct settings present;
+	struct settings next; /* configuration NULL: none */
+	struct filter *filter;
+	uint32_t kinds;
+	size_t queue_count;
+	struct event_queue queue;
+	bool sleeps; /* the thread waits for an event */
+	bool reopen;
+	bool released;
+	bool stopping;
+	const struct procobsrv_event *offered; /* the last one put; durable sinks only */
+	uint64_t offered_ordinal;
+	const struct procobsrv_event *safe; /* the last one that the sink took */
+	uint64_t safe_ordinal;
+	struct sink_runner_statistics statistics;
+
+	pthread_mutex_t sink_lock; /* the pointer, against who asks for statistics */
+	struct sink *sink;	   /* the thread's; NULL: not open */
+
+	/* The thread's alone. */
+	uint64_t back_off_ns;	  /* 0: the last attempt succeeded */
+	uint64_t failures;	  /* in a row */
+	uint64_t failing_from_ns; /* monotonic */
+	uint64_t lost_before;	  /* statistics.lost when it began */
+	uint64_t tended_ns;
+	const struct procobsrv_event *batch[SINK_RUNNER_BATCH];
+};
+
+/* ---- putting ---- */
+
+static uint64_t sum_lost(const struct sink_runner *runner)
+{
+	uint64_t sum = 0;
+
+	for (int kind = 0; kind < SINK_RUNNER_KINDS; kind++)
+		sum += runner->statistics.lost[kind];
+	return sum;
+}
+
+/* As in the library: that something is missing is told whatever the expression. */
+static bool wants(const struct sink_runner *runner, const struct procobsrv_event *event)
+{
+	if ((runner->kinds & PROCOBSRV_KIND_BIT(event->kind)) == 0)
+		return false;
+	return !runner->filter || event->kind == PROCOBSRV_LOST ||
+	       filter_match(runner->filter, event);
+}
+
+static bool is_full(const struct sink_runner *runner)
+{
+	return event_queue_full(&runner->queue, runner->queue_count, SINK_RUNNER_BYTES_MAX);
+}
+
+static void lose(struct sink_runner *runner, const struct procobsrv_event *event, uint64_t ordinal)
+{
+	event_queue_lose(&runner->queue, event, ordinal);
+	runner->statistics
+	    .lost[(unsigned)event->kind < SINK_RUNNER_KINDS ? (unsigned)event->kind : 0]++;
+}
+
+/* What was lost before is told first; without room or memory for both, this one is lost too. */
+static bool put_in_place(struct sink_runner *runner, const struct procobsrv_event *event,
+			 uint64_t ordinal)
+{
+	if (is_full(runner))
+		return false;
+	if ((runner->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST)) == 0)
+		runner->queue.gap = (struct event_queue_gap){0};
+	else if (!event_queue_tell(&runner->queue))
+		return false;
+	return event_queue_put(&runner->queue, event, ordinal);
+}
+
+static void take_offer(struct sink_runner *runner, const struct procobsrv_event *event,
+		       uint64_t ordinal)
+{
+	if (!runner->operations->durable)
+		return;
+	procobsrv_event_unref(runner->offered);
+	runner->offered = procobsrv_event_ref(event);
+	runner->offered_ordinal = ordinal;
+}
+
+void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *event,
+		     uint64_t ordinal)
+{
+	pthread_mutex_lock(&runner->lock);
+	if (!wants(runner, event)) {
+		if (!runner->released) {
+			runner->statistics.filtered++;
+			take_offer(runner, event, ordinal);
+		}
+		pthread_mutex_unlock(&runner->lock);
+		return;
+	}
+	bool put = false;
+	while (!runner->released && !(put = put_in_place(runner, event, ordinal)) &&
+	       runner->operations->durable)
+		os_condition_wait(&runner->room, &runner->lock, TEND_NS);
+	if (put)
+		take_offer(runner, event, ordinal);
+	else if (!runner->released)
+		lose(runner, event, ordinal);
+	bool wake = runner->sleeps;
+	runner->sleeps = false;
+	pthread_mutex_unlock(&runner->lock);
+	if (wake)
+		pthread_cond_signal(&runner->changed);
+}
+
+bool sink_runner_safe(struct sink_runner *runner, const struct procobsrv_event **event,
+		      uint64_t *ordinal)
+{
+	pthread_mutex_lock(&runner->lock);
+	/* Nothing waits: what was put last was taken, or was not for this sink. */
+	bool idle = !runner->queue.count;
+	const struct procobsrv_event *safe = idle ? runner->offered : runner->safe;
+	if (safe) {
+		*event = procobsrv_event_ref(safe);
+		*ordinal = idle ? runner->offered_ordinal : runner->safe_ordinal;
+	}
+	pthread_mutex_unlock(&runner->lock);
+	return safe != NULL;
+}
+
+/* ---- failures ---- */
+
+static void note_failure(struct sink_runner *runner)
+{
+	const char *text = procobsrv_explain();
+
+	runner->failures++;
+	runner->back_off_ns = runner->back_off_ns ? runner->back_off_ns * 2 : BACK_OFF_LEAST_NS;
+	if (runner->back_off_ns > BACK_OFF_MOST_NS)
+		runner->back_off_ns = BACK_OFF_MOST_NS;
+	if (runner->failures == 1)
+		service_log(LOG_ERR, "sink %s: %s; %s until it works again",
+			    runner->statistics.name, text,
+			    runner->operations->durable ? "its events wait"
+							: "its events wait while there is room");
+	pthread_mutex_lock(&runner->lock);
+	runner->statistics.failures++;
+	strncpy(runner->statistics.error, text, sizeof(runner->statistics.error) - 1);
+	if (!runner->statistics.failing) {
+		runner->statistics.failing = true;
+		runner->statistics.failing_since_ns = os_wall_ns();
+		runner->failing_from_ns = os_monotonic_ns();
+		runner->lost_before = sum_lost(runner);
+	}
+	pthread_mutex_unlock(&runner->lock);
+}
+
+static void note_success(struct sink_runner *runner)
+{
+	if (!runner->failures)
+		return;
+	pthread_mutex_lock(&runner->lock);
+	runner->statistics.failing = false;
+	runner->statistics.failing_since_ns = 0;
+	uint64_t lost = sum_lost(runner) - runner->lost_before;
+	uint64_t waiting = runner->queue.count;
+	pthread_mutex_unlock(&runner->lock);
+	service_log(LOG_NOTICE,
+		    "sink %s: works again after %" PRIu64 " attempts in %" PRIu64 " ms; %" PRIu64
+		    " events waited, %" PRIu64 " were lost",
+		    runner->statistics.name, runner->failures,
+		    (os_monotonic_ns() - runner->failing_from_ns) / MILLISECOND_NS, waiting, lost);
+	runner->failures = 0;
+	runner->back_off_ns = 0;
+}
+
+/* ---- the thread ---- */
+
+static void close_sink(struct sink_runner *runner)
+{
+	pthread_mutex_lock(&runner->sink_lock);
+	struct sink *sink = runner->sink;
+	runner->sink = NULL;
+	pthread_mutex_unlock(&runner->sink_lock);
+	if (sink)
+		runner->operations->close(sink);
+}
+
+static bool open_sink(struct sink_runner *runner)
+{
+	struct sink *sink;
+
+	if (runner->operations->open(runner->present.sink->values, &sink)) {
+		note_failure(runner);
+		return false;
+	}
+	pthread_mutex_lock(&runner->sink_lock);
+	runner->sink = sink;
+	pthread_mutex_unlock(&runner->sink_lock);
+	runner->tended_ns = os_monotonic_ns();
+	return true;
+}
+
+/* What has been asked for since the last look. With the lock, which it gives up meanwhile. */
+static void take_changes(struct sink_runner *runner)
+{
+	bool reopen = runner->reopen;
+	struct settings before = {0};
+
+	runner->reopen = false;
+	if (runner->next.configuration) {
+		before = runner->present;
+		runner->present = runner->next;
+		runner->next = (struct settings){0};
+	}
+	pthread_mutex_unlock(&runner->lock);
+	if (before.configuration) {
+		close_sink(runner);
+		configuration_unref(before.configuration);
+		runner->back_off_ns = 0;
+	} else if (reopen && runner->sink && runner->operations->reopen &&
+		   runner->operations->reopen(runner->sink)) {
+		note_failure(runner);
+		close_sink(runner);
+	}
+	pthread_mutex_lock(&runner->lock);
+}
+
+/* Those that it took are given back; who waits for room is told. */
+static void finish_batch(struct sink_runner *runner, size_t count)
+{
+	const struct procobsrv_event *before = NULL;
+
+	pthread_mutex_lock(&runner->lock);
+	uint64_t ordinal = event_queue_remove(&runner->queue, count);
+	runner->statistics.taken += count;
+	if (runner->operations->durable) {
+		before = runner->safe;
+		runner->safe = procobsrv_event_ref(runner->batch[count - 1]);
+		runner->safe_ordinal = ordinal;
+	}
+	/* Nothing may come for long: what was lost at the end is told now. */
+	if (runner->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
+		event_queue_tell(&runner->queue);
+	pthread_cond_broadcast(&runner->room);
+	pthread_mutex_unlock(&runner->lock);
+
+	procobsrv_event_unref(before);
+	for (size_t index = 0; index < count; index++)
+		procobsrv_event_unref(runner->batch[index]);
+	if (runner->listener.on_progress)
+		runner->listener.on_progress(runner->listener.param);
+}
+
+/* One batch, and what is due once a second. False: it failed. */
+static bool work(struct sink_runner *runner)
+{
+	if (!runner->sink && !open_sink(runner))
+		return false;
+
+	pthread_mutex_lock(&runner->lock);
+	size_t count = event_queue_first(&runner->queue, SINK_RUNNER_BATCH, runner->batch);
+	pthread_mutex_unlock(&runner->lock);
+	int error = 0;
+	if (count)
+		error = runner->operations->write(runner->sink, runner->batch, count);
+	if (count && !error)
+		finish_batch(runner, count);
+	if (!error && runner->operations->tend &&
+	    os_monotonic_ns() - runner->tended_ns >= TEND_NS) {
+		error = runner->operations->tend(runner->sink);
+		runner->tended_ns = os_monotonic_ns();
+	}
+	if (!error) {
+		note_success(runner);
+		return true;
+	}
+	note_failure(runner);
+	/* Not the first time: what it has open may be what is wrong. */
+	if (runner->failures > 1)
+		close_sink(runner);
+	return false;
+}
+
+/* Until something is asked for, or the time is over. With the lock. */
+static void pause_for(struct sink_runner *runner, uint64_t duration_ns)
+{
+	uint64_t end = os_monotonic_ns() + duration_ns, now;
+
+	while (!runner->stopping && !runner->next.configuration && !runner->reopen &&
+	       (now = os_monotonic_ns()) < end)
+		os_condition_wait(&runner->changed, &runner->lock, end - now);
+}
+
+/* Until there is something to do. With the lock. */
+static void wait_for_work(struct sink_runner *runner)
+{
+	if (runner->queue.count < SINK_RUNNER_BATCH)
+		pause_for(runner, runner->operations->durable ? GATHER_DURABLE_NS : GATHER_NS);
+	if (runner->queue.count || runner->stopping || runner->next.configuration || runner->reopen)
+		return;
+	runner->sleeps = true;
+	os_condition_wait(&runner->changed, &runner->lock, TEND_NS);
+	runner->sleeps = false;
+}
+
+static void *run(void *param)
+{
+	struct sink_runner *runner = param;
+
+	pthread_mutex_lock(&runner->lock);
+	while (!runner->stopping) {
+		if (runner->next.configuration || runner->reopen)
+			take_changes(runner);
+		pthread_mutex_unlock(&runner->lock);
+		bool fine = work(runner);
+		pthread_mutex_lock(&runner->lock);
+		if (fine)
+			wait_for_work(runner);
+		else
+			pause_for(runner, runner->back_off_ns);
+	}
+	pthread_mutex_unlock(&runner->lock);
+	close_sink(runner);
+	return NULL;
+}
+
+/* ---- from outside ---- */
+
+static int compile(const struct configuration_sink *sink, struct filter **filter)
+{
+	*filter = NULL;
+	return sink->match ? filter_compile(sink->match, filter) : 0;
+}
+
+static int make_locks(struct sink_runner *runner)
+{
+	if (pthread_mutex_init(&runner->lock, NULL) ||
+	    pthread_mutex_init(&runner->sink_lock, NULL) || os_condition_init(&runner->changed) ||
+	    os_condition_init(&runner->room))
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a lock");
+	return 0;
+}
+
+/* What is not the thread's, or the thread is gone. */
+static void free_runner(struct sink_runner *runner)
+{
+	event_queue_free(&runner->queue);
+	procobsrv_event_unref(runner->offered);
+	procobsrv_event_unref(runner->safe);
+	filter_free(runner->filter);
+	configuration_unref(runner->present.configuration);
+	configuration_unref(runner->next.configuration);
+	free((char *)(uintptr_t)runner->statistics.name);
+	free(runner);
+}
+
+int sink_runner_start(const struct configuration *configuration,
+		      const struct configuration_sink *sink,
+		      const struct sink_runner_listener *listener, struct sink_runner **started)
+{
+	struct sink_runner *runner = calloc(1, sizeof(*runner));
+	int error = 0;
+
+	if (!runner)
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the sink %s",
+				 sink->name);
+	runner->operations = sink->operations;
+	if (listener)
+		runner->listener = *listener;
+	runner->present = (struct settings){configuration_ref(configuration), sink};
+	runner->kinds = sink->kinds;
+	runner->queue_count = sink->queue_count;
+	runner->statistics.section = sink->operations->name;
+	runner->statistics.durable = sink->operations->durable;
+	runner->statistics.name = strdup(sink->name);
+	if (!runner->statistics.name)
+		error =
+		    error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the sink %s", sink->name);
+	if (!error)
+		error = compile(sink, &runner->filter);
+	if (!error)
+		error = make_locks(runner);
+	if (!error) {
+		int number = os_thread_start(&runner->thread, "procobsrvd-sink", run, runner);
+		if (number)
+			error = error_set_errno(number, "cannot start the thread of the sink %s",
+						sink->name);
+	}
+	if (error)
+		free_runner(runner);
+	else
+		*started = runner;
+	return error;
+}
+
+int sink_runner_change(struct sink_runner *runner, const struct configuration *configuration,
+		       const struct configuration_sink *sink)
+{
+	struct filter *filter;
+	int error = compile(sink, &filter);
+
+	if (error)
+		return error;
+	pthread_mutex_lock(&runner->lock);
+	const struct settings *last = runner->next.configuration ? &runner->next : &runner->present;
+	if (configuration_sink_equal(last->sink, sink)) {
+		runner->reopen = true;
+	} else {
+		configuration_unref(runner->next.configuration);
+		runner->next = (struct settings){configuration_ref(configuration), sink};
+		struct filter *before = runner->filter;
+		runner->filter = filter;
+		filter = before;
+		runner->kinds = sink->kinds;
+		runner->queue_count = sink->queue_count;
+	}
+	pthread_cond_broadcast(&runner->changed);
+	pthread_cond_broadcast(&runner->room);
+	pthread_mutex_unlock(&runner->lock);
+	filter_free(filter);
+	return 0;
+}
+
+void sink_runner_release(struct sink_runner *runner)
+{
+	pthread_mutex_lock(&runner->lock);
+	runner->released = true;
+	pthread_cond_broadcast(&runner->room);
+	pthread_mutex_unlock(&runner->lock);
+}
+
+bool sink_runner_flush(struct sink_runner *runner, uint64_t timeout_ns)
+{
+	uint64_t end = os_monotonic_ns() + timeout_ns, now;
+
+	pthread_mutex_lock(&runner->lock);
+	while (runner->queue.count && (now = os_monotonic_ns()) < end)
+		os_condition_wait(&runner->room, &runner->lock, end - now);
+	bool flushed = !runner->queue.count;
+	pthread_mutex_unlock(&runner->lock);
+	return flushed;
+}
+
+void sink_runner_stop(struct sink_runner *runner)
+{
+	pthread_mutex_lock(&runner->lock);
+	runner->stopping = true;
+	runner->released = true;
+	pthread_cond_broadcast(&runner->changed);
+	pthread_cond_broadcast(&runner->room);
+	pthread_mutex_unlock(&runner->lock);
+	pthread_join(runner->thread, NULL);
+	pthread_cond_destroy(&runner->changed);
+	pthread_cond_destroy(&runner->room);
+	pthread_mutex_destroy(&runner->lock);
+	pthread_mutex_destroy(&runner->sink_lock);
+	free_runner(runner);
+}
+
+const char *sink_runner_name(const struct sink_runner *runner)
+{
+	return runner->statistics.name;
+}
+
+const struct sink_operations *sink_runner_operations(const struct sink_runner *runner)
+{
+	return runner->operations;
+}
+
+void sink_runner_statistics(struct sink_runner *runner, struct sink_runner_statistics *statistics)
+{
+	const struct procobsrv_event *oldest;
+
+	pthread_mutex_lock(&runner->lock);
+	*statistics = runner->statistics;
+	statistics->waiting = runner->queue.count;
+	statistics->waiting_bytes = runner->queue.bytes;
+	statistics->waiting_most = runner->queue_count;
+	if (event_queue_first(&runner->queue, 1, &oldest)) {
+		uint64_t now = os_boot_ns();
+		statistics->lag_ns = now > oldest->boot_ns ? now - oldest->boot_ns : 1;
+	}
+	pthread_mutex_unlock(&runner->lock);
+
+	pthread_mutex_lock(&runner->sink_lock);
+	if (runner->sink)
+		runner->operations->statistics(runner->sink, &statistics->sink);
+	pthread_mutex_unlock(&runner->sink_lock);
+}
