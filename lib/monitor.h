@@ -87,6 +87,9 @@ struct procobsrv {
 	pthread_t dispatcher;
 	bool dispatcher_runs;
 
+	void (*between)(void *param); /* see monitor_set_between(); NULL: nobody asked */
+	void *between_param;
+
 	struct queue *queue;
 	struct os_event *readable; /* procobsrv_descriptor(); NULL with a handler */
 
@@ -137,6 +140,13 @@ static inline bool monitor_discards(struct procobsrv *monitor)
 	return atomic_load_explicit(&monitor->discard, memory_order_relaxed);
 }
 void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode);
+/*
+ * Before procobsrv_start(), for a monitor with a handler: `call` is made on the dispatcher thread
+ * again and again, between two events, when the table is what the events until there have told.
+ * monitor_hasten() makes the next call come soon: any thread, while the monitor runs.
+ */
+void monitor_set_between(struct procobsrv *monitor, void (*call)(void *param), void *param);
+void monitor_hasten(struct procobsrv *monitor);
 
 /* fetch.c */
 void fetch_deliver(struct event *event, void *param);

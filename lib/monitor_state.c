@@ -26,3 +26,14 @@ void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mo
 			os_event_set(monitor->readable);
 	}
 }
+
+void monitor_set_between(struct procobsrv *monitor, void (*call)(void *param), void *param)
+{
+	monitor->between = call;
+	monitor->between_param = param;
+}
+
+void monitor_hasten(struct procobsrv *monitor)
+{
+	queue_wake(monitor->queue);
+}

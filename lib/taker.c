@@ -335,7 +335,8 @@ void *taker_run(void *param)
 
 	dispatching = monitor;
 	while (taker_step(monitor, TAKER_IDLE_MS) != PROCOBSRV_ERROR_ENDED)
-		;
+		if (monitor->between)
+			monitor->between(monitor->between_param);
 	monitor_request_stop(monitor, PROCOBSRV_STOP_DISCARD);
 	taker_finish(monitor);
 	return NULL;
