@@ -72,25 +72,29 @@ struct service_statistics {
 };
 
 /*
- * The monitor that runs, for procobsrv_statistics() and procobsrv_visit(). Valid from the first
- * event() until close(), any thread. NULL before it was started (a part's first open()).
+ * The monitor, for procobsrv_visit() and the like on the dispatcher thread: in event(), and in what
+ * service_call_between_events() calls. Other threads borrow it: a reload may put another one in its
+ * place, but waits for them. NULL, and nothing to give back: there is none right now.
  */
 struct procobsrv *service_monitor(struct service *service);
+struct procobsrv *service_borrow_monitor(struct service *service);
+void service_return_monitor(struct service *service);
 
 /* Any thread. */
 void service_statistics(struct service *service, struct service_statistics *statistics);
 const char *service_stage_name(enum service_stage stage);
 
-/* Calls visit for each sink in the order of the configuration. Any thread but the dispatcher's. */
+/* Calls visit for each sink, in no order; it must not call the service. Any thread but the
+ * dispatcher's. */
 void service_visit_sinks(struct service *service,
 			 void (*visit)(const struct sink_runner_statistics *statistics,
 				       void *param),
 			 void *param);
 
-/* The part of these operations; NULL: it is not open. Any thread; valid while the caller's own part
- * is open (parts are closed in the reverse order of parts.c). */
-struct service_part *service_part(struct service *service,
-				  const struct service_part_operations *operations);
+/* Calls visit with the part of these operations, which stays open meanwhile; false: it is not open.
+ * Any thread but the dispatcher's; visit must not call the service. */
+bool service_with_part(struct service *service, const struct service_part_operations *operations,
+		       void (*visit)(struct service_part *part, void *param), void *param);
 
 /*
  * Has call(param) made on the dispatcher thread between two events: the table (procobsrv_visit())
@@ -117,21 +121,25 @@ extern const struct service_part_operations *const service_parts[];
  */
 int service_start(const struct configuration *configuration, struct service **service);
 
-/* Takes another configuration: what is the same goes on. Never fails as a whole: what of it cannot
- * be had is logged and tried again. */
+/* Takes another configuration: what is the same goes on. What of it cannot be had is logged; a sink
+ * is tried again and again. */
 void service_reload(struct service *service, const struct configuration *configuration);
 
 /* The configuration could not be taken: counted. */
 void service_reload_failed(struct service *service);
 
-/* Whether events are on their way: what systemd's watchdog asks. */
+/* Whether the dispatcher comes round, or is held back by a durable sink: what systemd's watchdog
+ * asks. */
 bool service_is_alive(struct service *service);
 
-/* To be called a few times a second: acknowledges what is safe. */
-void service_tend(struct service *service);
+/* To be called a few times a second: acknowledges what is safe. False: the monitor has ended by
+ * itself; procobsrv_explain() says so. */
+bool service_tend(struct service *service);
 
-/* Hands on and writes what was observed until now, for at most a while (what was not written is
- * told to the next run); ends everything, leaves the observer in the kernel. */
+/*
+ * Hands on and writes what was observed until now, within bounded time (what was not written is
+ * told to the next run); ends everything, frees the service. The observer stays in the kernel.
+ */
 void service_stop(struct service *service);
 
 #endif

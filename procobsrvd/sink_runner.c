@@ -156,12 +156,13 @@ bool sink_runner_safe(struct sink_runner *runner, const struct procobsrv_event *
 	/* Nothing waits: what was put last was taken, or was not for this sink. */
 	bool idle = !runner->queue.count;
 	const struct procobsrv_event *safe = idle ? runner->offered : runner->safe;
-	if (safe) {
+	bool known = idle || safe;
+	if (known) {
 		*event = procobsrv_event_ref(safe);
 		*ordinal = idle ? runner->offered_ordinal : runner->safe_ordinal;
 	}
 	pthread_mutex_unlock(&runner->lock);
-	return safe != NULL;
+	return known;
 }
 
 /* ---- failures ---- */
@@ -463,6 +464,13 @@ void sink_runner_release(struct sink_runner *runner)
 	pthread_mutex_lock(&runner->lock);
 	runner->released = true;
 	pthread_cond_broadcast(&runner->room);
+	pthread_mutex_unlock(&runner->lock);
+}
+
+void sink_runner_resume(struct sink_runner *runner)
+{
+	pthread_mutex_lock(&runner->lock);
+	runner->released = false;
 	pthread_mutex_unlock(&runner->lock);
 }
 

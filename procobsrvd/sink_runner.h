@@ -64,7 +64,8 @@ void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *e
 
 /*
  * Up to where nothing of this sink's is missing: *event, with a reference that the caller gives
- * back, and its ordinal. False: there is none yet. Any thread.
+ * back, and its ordinal; NULL: nothing was put yet, so that all is safe. False: what was put first
+ * is not safe yet. Any thread. Durable sinks only.
  */
 bool sink_runner_safe(struct sink_runner *runner, const struct procobsrv_event **event,
 		      uint64_t *ordinal);
@@ -74,8 +75,12 @@ bool sink_runner_safe(struct sink_runner *runner, const struct procobsrv_event *
 int sink_runner_change(struct sink_runner *runner, const struct configuration *configuration,
 		       const struct configuration_sink *sink);
 
-/* From now on nothing is put and nobody is held back; for who is about to stop. Any thread. */
+/* From now on nothing is put and nobody is held back; for who is about to stop the monitor, which
+ * tells it again in its next run. Any thread. */
 void sink_runner_release(struct sink_runner *runner);
+
+/* That is over: what is put is taken again. */
+void sink_runner_resume(struct sink_runner *runner);
 
 /* Waits at most timeout_ns until nothing waits; false: something does. Any thread. */
 bool sink_runner_flush(struct sink_runner *runner, uint64_t timeout_ns);
