@@ -48,6 +48,7 @@ int verify_run(const struct settings *settings);
 int install_run(const struct settings *settings);
 int uninstall_run(const struct settings *settings);
 int status_run(const struct settings *settings);
+int history_run(const struct settings *settings);
 
 /* One line on standard error, begun with "consctl: "; control characters become '?'. */
 void complain(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));

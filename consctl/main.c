@@ -33,17 +33,39 @@ static const struct option *const top_options[] = {&option_match,
 						   &option_color,
 						   NULL};
 static const struct option *const timeline_options[] = {
-    &option_output,	    &option_picture,  &option_from,	    &option_match,
-    &option_kernel_threads, &option_max_args, &option_redact,	    &option_backend,
-    &option_buffer_size,    &option_wait,     &option_fail_on_loss, NULL};
+    &option_output, &option_picture,	    &option_from,
+    &option_since,  &option_until,	    &option_record,
+    &option_match,  &option_kernel_threads, &option_max_args,
+    &option_redact, &option_backend,	    &option_buffer_size,
+    &option_wait,   &option_fail_on_loss,   NULL};
 static const struct option *const demo_options[] = {&option_number, &option_backend,
 						    &option_buffer_size, NULL};
 static const struct option *const list_options[] = {
     &option_format, &option_json,    &option_match, &option_kernel_threads,
     &option_redact, &option_backend, NULL};
 static const struct option *const tree_options[] = {
-    &option_from,	    &option_at,	    &option_format,  &option_json, &option_match,
-    &option_kernel_threads, &option_redact, &option_backend, NULL};
+    &option_from,    &option_at,    &option_record,	    &option_format,
+    &option_json,    &option_match, &option_kernel_threads, &option_redact,
+    &option_backend, NULL};
+static const struct option *const history_options[] = {&option_record,
+						       &option_since,
+						       &option_until,
+						       &option_name,
+						       &option_exe,
+						       &option_user,
+						       &option_pid,
+						       &option_tree,
+						       &option_ancestors,
+						       &option_match,
+						       &option_failed,
+						       &option_forks,
+						       &option_running,
+						       &option_limit,
+						       &option_reverse,
+						       &option_event_format,
+						       &option_json,
+						       &option_output,
+						       NULL};
 static const struct option *const doctor_options[] = {&option_format, &option_json, NULL};
 static const struct option *const verify_options[] = {&option_format, &option_json, NULL};
 
@@ -54,8 +76,9 @@ static const struct verb verbs[] = {
      platform_run_help, run_options, OPERANDS_COMMAND, STATUS_RUN_FAILED, run_run},
     {"timeline", "-o FILE [options] [--] COMMAND [ARGUMENT...]",
      "draw who started whom and how long it ran",
-     "Runs COMMAND and draws its tree, or with --from what was observed earlier, as one page\n"
-     "of HTML that needs no network, or as a trace. The status is that of COMMAND; 125 if\n"
+     "Runs COMMAND and draws its tree, or with --from what was observed earlier, or with\n"
+     "--since what began since then, from the record that procobsrvd keeps: as one page of\n"
+     "HTML that needs no network, or as a trace. The status is that of COMMAND; 125 if\n"
      "timeline itself failed.\n",
      timeline_options, OPERANDS_PROGRAM, STATUS_RUN_FAILED, timeline_run},
     {"top", "[options]", "a live view",
@@ -72,7 +95,8 @@ static const struct verb verbs[] = {
      list_options, OPERANDS_NONE, STATUS_USAGE, list_run},
     {"tree", "[options]", "the same as a tree",
      "Draws who started whom. With --match: the processes that match, and their ancestors.\n"
-     "With --from: what watch or run observed earlier, all of it or --at a moment.\n",
+     "With --from: what watch or run observed earlier, all of it or --at a moment. With --at\n"
+     "alone: those that ran then, from the record that procobsrvd keeps.\n",
      tree_options, OPERANDS_NONE, STATUS_USAGE, tree_run},
     {"doctor", "[options]", "what this machine allows, and which backend works",
      "Looks at what the backends need, tries each of them, and tells which one would be\n"
@@ -88,6 +112,13 @@ static const struct verb verbs[] = {
      "Tells the resident observer's version, ring, reader and counters. The status is 3 if they\n"
      "do not add up.\n",
      status_options, OPERANDS_NONE, STATUS_USAGE, status_run},
+    {"history", "[options]", "ask the record of what ran",
+     "Asks the record that procobsrvd keeps. A line for each program that a process ran: when\n"
+     "it began, whose it was, how long it took, how it ended; \"exec\": the process went on as\n"
+     "another program. All that is asked for must be so. With --format json: all events of\n"
+     "the processes that would be listed, for consctl verify, tree --from, timeline --from.\n"
+     "The status is 3 if events of that time were lost.\n",
+     history_options, OPERANDS_NONE, STATUS_USAGE, history_run},
     {"verify", "[options] FILE...", "say whether a JSON-lines file is complete",
      "Says whether what watch or run wrote as JSON lines is complete, and names each hole.\n"
      "Several files are read as one, in their order: the parts of a file that was rotated.\n"

@@ -20,6 +20,24 @@ enum picture_format {
 	PICTURE_PERFETTO,
 };
 
+/* Of history; as they were typed, NULL: not at all. */
+struct history_settings {
+	const char *record;
+	const char *since;
+	const char *until;
+	const char *name;
+	const char *exe;
+	const char *user;
+	const char *tree;
+	const char *ancestors;
+	uint32_t pid; /* 0: any */
+	bool failed;
+	bool forks;
+	bool running;
+	bool reverse;
+	uint64_t limit; /* 0: none */
+};
+
 struct settings {
 	enum procobsrv_format format;
 	enum color_choice color;
@@ -41,9 +59,10 @@ struct settings {
 	const char *spill_directory;
 	bool resume;
 	bool replace;
-	uint64_t duration_ns;  /* 0: no end */
-	uint64_t count;	       /* 0: no end */
-	uint64_t number;       /* of demo's programs */
+	uint64_t duration_ns; /* 0: no end */
+	uint64_t count;	      /* 0: no end */
+	uint64_t number;      /* of demo's programs */
+	struct history_settings history;
 	const char **env;      /* owned, ended by NULL; NULL: none. Names point into env_text */
 	char *env_text;	       /* owned */
 	const char **redact;   /* the same for names of secrets */
@@ -88,6 +107,20 @@ extern const struct option option_summary;
 extern const struct option option_picture;
 extern const struct option option_from;
 extern const struct option option_at;
+extern const struct option option_record;
+extern const struct option option_since;
+extern const struct option option_until;
+extern const struct option option_name;
+extern const struct option option_exe;
+extern const struct option option_user;
+extern const struct option option_pid;
+extern const struct option option_tree;
+extern const struct option option_ancestors;
+extern const struct option option_failed;
+extern const struct option option_forks;
+extern const struct option option_running;
+extern const struct option option_limit;
+extern const struct option option_reverse;
 
 /* Frees what the options allocated. */
 void settings_free(struct settings *settings);

@@ -49,6 +49,7 @@ const struct option option_from = {"from", 0, "FILE",
 				   take_from};
 const struct option option_at = {
     "at", 0, "TIME",
-    "the processes that ran at TIME: 2026-11-22T06:13:00Z, or in local\n"
-    "time '2026-11-22 06:13', or 06:13:00 on the day of the last event",
+    "the processes that ran at TIME: 2026-11-22T06:13:00Z, '2 hours ago',\n"
+    "in local time '2026-11-22 06:13', or 06:13:00: with --from on the\n"
+    "day of its last event",
     take_at};

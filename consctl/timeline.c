@@ -3,6 +3,7 @@
 #include "story/timeline.h"
 #include "follow.h"
 #include "format.h"
+#include "history_story.h"
 #include "os.h"
 #include "reporter.h"
 #include "story_file.h"
@@ -85,6 +86,28 @@ static int read_file(struct timeline *timeline)
 	return STATUS_FINE;
 }
 
+static bool asks_record(const struct settings *settings)
+{
+	const struct history_settings *asked = &settings->history;
+
+	return asked->since || asked->until || asked->record;
+}
+
+static int read_record(struct timeline *timeline)
+{
+	const struct history_settings *asked = &timeline->settings->history;
+	int status = history_story_read(&timeline->story, timeline->settings, NULL);
+
+	if (status == STATUS_LOST && !timeline->settings->fail_on_loss)
+		status = STATUS_FINE;
+	if (status != STATUS_FINE && status != STATUS_LOST)
+		return STATUS_RUN_FAILED;
+	format_text_escape(&timeline->title, asked->since ? asked->since : "");
+	buffer_append_text(&timeline->title, " - ");
+	format_text_escape(&timeline->title, asked->until ? asked->until : "");
+	return status;
+}
+
 static int write_picture(struct timeline *timeline)
 {
 	struct buffer buffer = BUFFER_EMPTY;
@@ -137,13 +160,47 @@ static int close_file(struct timeline *timeline)
 
 static int make(struct timeline *timeline)
 {
-	int status = timeline->settings->from ? read_file(timeline) : observe(timeline);
+	int status;
 	int written;
+
+	if (timeline->settings->from)
+		status = read_file(timeline);
+	else
+		status =
+		    asks_record(timeline->settings) ? read_record(timeline) : observe(timeline);
 
 	if (status == STATUS_RUN_FAILED)
 		return status;
 	written = write_picture(timeline);
 	return written ? written : status;
+}
+
+static bool check_usage(const struct settings *settings)
+{
+	bool recorded = asks_record(settings);
+
+	if (recorded && settings->from) {
+		complain(
+		    "--from reads a file, --since, --until and --record ask the record: one of "
+		    "them at a time");
+		return false;
+	}
+	if ((recorded || settings->from) && settings->operand_count) {
+		complain("--%s reads what has been observed: it takes no command",
+			 recorded ? "since" : "from");
+		return false;
+	}
+	if (!recorded && !settings->from && !settings->operand_count) {
+		complain("needs a command to run, or --from FILE, or --since TIME; see 'consctl "
+			 "timeline --help'");
+		return false;
+	}
+	if ((recorded || settings->from) && settings->match) {
+		complain("--%s draws all that %s tells: it takes no --match",
+			 recorded ? "since" : "from", recorded ? "the record" : "the file");
+		return false;
+	}
+	return true;
 }
 
 int timeline_run(const struct settings *settings)
@@ -152,17 +209,8 @@ int timeline_run(const struct settings *settings)
 	int status;
 	int closed;
 
-	if (!settings->from == !settings->operand_count) {
-		complain(settings->from
-			     ? "--from reads what has been observed: it takes no command"
-			     : "needs a command to run, or --from FILE; see 'consctl timeline "
-			       "--help'");
+	if (!check_usage(settings))
 		return STATUS_RUN_FAILED;
-	}
-	if (settings->from && settings->match) {
-		complain("--from draws all that the file tells: it takes no --match");
-		return STATUS_RUN_FAILED;
-	}
 	status = open_file(&timeline);
 	if (status)
 		return status;

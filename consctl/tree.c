@@ -2,6 +2,7 @@
 /* consctl tree: the processes that run, or ran at some time, each below its parent. */
 #include "consctl.h"
 #include "format.h"
+#include "history_story.h"
 #include "os.h"
 #include "platform.h"
 #include "processes.h"
@@ -194,43 +195,70 @@ static int draw_past(struct past *past)
 	});
 }
 
-static int take_moment(struct past *past, const char *at)
+static int take_moment(const char *at, int64_t day_ns, int64_t *at_ns)
 {
-	past->moment = at;
-	if (!at || wall_time_read_typed(at, past->story.end_ns, os_wall_ns(), &past->at_ns))
+	if (wall_time_read_typed(at, day_ns, os_wall_ns(), at_ns))
 		return STATUS_FINE;
-	complain("--at %s: must be a time as 2026-11-22T06:13:00Z, '2026-11-22 06:13' or 06:13:00",
-		 at);
+	complain(
+	    "--at %s: must be a time as 10:30, yesterday, '2 hours ago', '2026-11-22 06:13' or "
+	    "2026-11-22T06:13:00Z",
+	    at);
 	return STATUS_USAGE;
+}
+
+/* A time of day alone is of the day of the last event. */
+static int read_file(struct past *past, const struct settings *settings)
+{
+	int status = story_file_read(&past->story, settings->from);
+
+	past->moment = settings->at;
+	if (status == STATUS_FINE && settings->at)
+		status = take_moment(settings->at, past->story.end_ns, &past->at_ns);
+	return status;
+}
+
+static int read_record(struct past *past, const struct settings *settings)
+{
+	int status = STATUS_FINE;
+
+	past->moment = true;
+	past->at_ns = os_wall_ns();
+	if (settings->at)
+		status = take_moment(settings->at, past->at_ns, &past->at_ns);
+	if (status == STATUS_FINE)
+		status = history_story_read(&past->story, settings, &past->at_ns);
+	return status;
 }
 
 static int tree_then(const struct settings *settings)
 {
 	struct past past = {.parents = NULL};
 	int status;
+	int drawn = STATUS_FINE;
 
 	story_open(&past.story);
-	status = story_file_read(&past.story, settings->from);
-	if (status == STATUS_FINE)
-		status = take_moment(&past, settings->at);
-	if (status == STATUS_FINE)
-		status = draw_past(&past);
+	status = settings->from ? read_file(&past, settings) : read_record(&past, settings);
+	if (status == STATUS_FINE || status == STATUS_LOST)
+		drawn = draw_past(&past);
 	free(past.keep);
 	free(past.parents);
 	story_close(&past.story);
-	return status;
+	return drawn == STATUS_FINE ? status : drawn;
 }
 
 int tree_run(const struct settings *settings)
 {
-	if (!settings->from && settings->at) {
-		complain("--at looks into what has been observed: name it with --from FILE");
+	bool past = settings->from || settings->at || settings->history.record;
+
+	if (settings->from && settings->history.record) {
+		complain("--from and --record: one of them at a time");
 		return STATUS_USAGE;
 	}
-	if (settings->from && (settings->match || settings->format == PROCOBSRV_FORMAT_JSON)) {
-		complain("--from draws all that the file tells: it takes neither --match nor "
-			 "--format json");
+	if (past && (settings->match || settings->format == PROCOBSRV_FORMAT_JSON)) {
+		complain("%s draws all that %s tells: it takes neither --match nor --format json",
+			 settings->from ? "--from" : "--at",
+			 settings->from ? "the file" : "the record");
 		return STATUS_USAGE;
 	}
-	return settings->from ? tree_then(settings) : tree_now(settings);
+	return past ? tree_then(settings) : tree_now(settings);
 }

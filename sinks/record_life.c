@@ -354,12 +354,21 @@ static const struct procobsrv_process *reference(struct life *life, int64_t row,
 	return process;
 }
 
+/* What its own row tells, for want of an exec. */
+static void take_known(struct life *life)
+{
+	size_t size;
+	const char *name = take_text(life, life->base.name, &size);
+
+	life->process.name = name ? name : "";
+	life->process.exe = take_text(life, life->base.exe, &size);
+}
+
 /* A fork runs what its creator ran, who may be a fork itself. */
 static void take_forked(struct life *life)
 {
 	struct base base = life->base;
 	bool found = false;
-	size_t size;
 
 	for (int depth = 0; depth < FORKS_FOLLOWED && !found && !life->error; depth++) {
 		int64_t creator = base.creator ? base.creator : base.parent;
@@ -370,23 +379,9 @@ static void take_forked(struct life *life)
 		if (!found && load_base(life, creator, &base) <= 0)
 			break;
 	}
-	if (!found) {
-		const char *name = take_text(life, life->base.name, &size);
-
-		life->process.name = name ? name : "";
-		life->process.exe = take_text(life, life->base.exe, &size);
-	}
+	if (!found)
+		take_known(life);
 	life->process.flags |= PROCOBSRV_PROCESS_FORKED;
-}
-
-/* The event that the life begins with, where the record has one without an exec. */
-static void add_beginning(struct life *life)
-{
-	enum procobsrv_kind origin = life->base.origin;
-
-	take_forked(life);
-	if (origin == PROCOBSRV_START)
-		add_event(life, PROCOBSRV_START, life->base.start_ns, 's', life->public.process);
 }
 
 static void add_exec(struct life *life, sqlite3_stmt *statement)
@@ -474,8 +469,12 @@ static int load(struct life *life)
 	life->parent = reference(life, life->base.parent, life->base.start_ns);
 	life->creator = reference(life, life->base.creator, life->base.start_ns);
 	life->process = bare_process(&life->base);
-	if (!life->error)
-		add_beginning(life);
+	if (life->base.origin == PROCOBSRV_START) {
+		take_forked(life);
+		add_event(life, PROCOBSRV_START, life->base.start_ns, 's', life->public.process);
+	} else {
+		take_known(life);
+	}
 	if (!life->error)
 		life->error = add_middle(life);
 	/* One that ran already, and of whose program nothing is kept. */
@@ -483,6 +482,7 @@ static int load(struct life *life)
 		add_event(life, PROCOBSRV_EXISTING, life->base.start_ns, 's', life->public.process);
 	if (!life->error)
 		add_end(life);
+	life->public.last = &life->process;
 	return life->error;
 }
 

@@ -24,7 +24,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_PROCESS] = "SELECT identity, pid, ppid, parent, creator, origin, start_ns, name, "
 			  "exe, uid, end_ns, code, signal, core_dumped, duration_ns, cpu_ns, "
 			  "user_ns, system_ns, max_rss_bytes FROM processes WHERE id = ?1",
-    [STATEMENT_REFERENCE] = "SELECT identity, pid, name FROM processes WHERE id = ?1",
+    [STATEMENT_PARENT] = "SELECT parent FROM processes WHERE id = ?1",
     [STATEMENT_EXECS] = "SELECT " EXEC_COLUMNS " FROM execs WHERE process = ?1 ORDER BY id",
     [STATEMENT_EXEC_THEN] = "SELECT " EXEC_COLUMNS " FROM execs "
 			    "WHERE process = ?1 AND time_ns <= ?2 ORDER BY id DESC LIMIT 1",

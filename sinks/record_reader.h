@@ -79,24 +79,29 @@ int record_search_next(struct record_search *search, struct record_run *runs, si
 		       size_t *count);
 void record_search_close(struct record_search *search); /* NULL is allowed */
 
-/* Rows of processes; owned by who asked, freed with record_rows_free(). */
-struct record_rows {
+/* Rows of processes; owned by who asked, freed with record_list_free(). */
+struct record_list {
 	int64_t *rows;
 	size_t count;
 	size_t capacity;
 };
-void record_rows_free(struct record_rows *processes);
+void record_list_free(struct record_list *processes);
+/* Adds one. MEMORY. */
+int record_list_add(struct record_list *processes, int64_t row);
 
 /* All that bore the pid and began before `until_ns`, the oldest first. */
 int record_find_pid(struct record_reader *reader, uint32_t pid, int64_t until_ns,
-		    struct record_rows *processes);
+		    struct record_list *processes);
 /* The one whose id this is. NOT_FOUND. */
 int record_find_identity(struct record_reader *reader, const char *identity, int64_t *process);
 /* The process itself, then all that descend from it. */
-int record_find_tree(struct record_reader *reader, int64_t process, struct record_rows *processes);
+int record_find_tree(struct record_reader *reader, int64_t process, struct record_list *processes);
 /* Its oldest ancestor that is known first, the process itself last. */
 int record_find_ancestors(struct record_reader *reader, int64_t process,
-			  struct record_rows *processes);
+			  struct record_list *processes);
+
+/* Whom its ppid named when it started; 0: not known. */
+int record_parent(struct record_reader *reader, int64_t process, int64_t *parent);
 
 /* A process, and when it began as far as is known: no event of its life is earlier. */
 struct record_start {
@@ -112,6 +117,8 @@ struct record_life {
 	int64_t process;
 	int64_t parent;	  /* its row; 0: not known */
 	int64_t start_ns; /* 0: not known */
+	/* What is known of it at last, also where no event tells of it. */
+	const struct procobsrv_process *last;
 	const struct procobsrv_event *const *events;
 	/* Of each event: the row of the exec that it tells of; 0: it is no exec. */
 	const int64_t *execs;

@@ -10,7 +10,7 @@
 /* Statements that are asked for each run. */
 enum reader_statement {
 	STATEMENT_PROCESS,
-	STATEMENT_REFERENCE,
+	STATEMENT_PARENT,
 	STATEMENT_EXECS,
 	STATEMENT_EXEC_THEN,
 	STATEMENT_ATTEMPTS,
@@ -39,8 +39,5 @@ int reader_step(struct record_reader *reader, sqlite3_stmt *statement);
 
 /* The row of the text; 0: it is not in the record. */
 int reader_find_text(struct record_reader *reader, const char *text, int64_t *row);
-
-/* Adds a row; MEMORY. */
-int record_rows_add(struct record_rows *processes, int64_t row);
 
 #endif

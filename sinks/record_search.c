@@ -31,13 +31,13 @@ struct record_search {
 	bool begun;
 };
 
-void record_rows_free(struct record_rows *processes)
+void record_list_free(struct record_list *processes)
 {
 	free(processes->rows);
-	*processes = (struct record_rows){0};
+	*processes = (struct record_list){0};
 }
 
-int record_rows_add(struct record_rows *processes, int64_t row)
+int record_list_add(struct record_list *processes, int64_t row)
 {
 	if (processes->count == processes->capacity) {
 		size_t capacity = processes->capacity ? processes->capacity * 2 : 256;
@@ -87,12 +87,12 @@ static int compare(const void *one, const void *other)
 /* Statements that read rows of one column, or of a run's three. */
 
 static int read_processes(struct record_reader *reader, sqlite3_stmt *statement,
-			  struct record_rows *processes)
+			  struct record_list *processes)
 {
 	int result;
 
 	while ((result = reader_step(reader, statement)) > 0) {
-		int error = record_rows_add(processes, sqlite3_column_int64(statement, 0));
+		int error = record_list_add(processes, sqlite3_column_int64(statement, 0));
 
 		if (error)
 			return error;
@@ -102,7 +102,7 @@ static int read_processes(struct record_reader *reader, sqlite3_stmt *statement,
 
 /* Up to four integers are bound. */
 static int find_processes(struct record_reader *reader, const char *sql, const int64_t *values,
-			  int value_count, struct record_rows *processes)
+			  int value_count, struct record_list *processes)
 {
 	sqlite3_stmt *statement = NULL;
 	int result = reader_prepare(reader, sql, &statement);
@@ -117,7 +117,7 @@ static int find_processes(struct record_reader *reader, const char *sql, const i
 }
 
 int record_find_pid(struct record_reader *reader, uint32_t pid, int64_t until_ns,
-		    struct record_rows *processes)
+		    struct record_list *processes)
 {
 	const int64_t values[] = {pid, until_ns};
 
@@ -146,7 +146,7 @@ int record_find_identity(struct record_reader *reader, const char *identity, int
 	return result < 0 ? result : 0;
 }
 
-int record_find_tree(struct record_reader *reader, int64_t process, struct record_rows *processes)
+int record_find_tree(struct record_reader *reader, int64_t process, struct record_list *processes)
 {
 	return find_processes(reader,
 			      "WITH RECURSIVE tree (id) AS (SELECT ?1 UNION SELECT processes.id "
@@ -156,7 +156,7 @@ int record_find_tree(struct record_reader *reader, int64_t process, struct recor
 }
 
 int record_find_ancestors(struct record_reader *reader, int64_t process,
-			  struct record_rows *processes)
+			  struct record_list *processes)
 {
 	/* UNION: a record that somebody else has written may go round in circles. */
 	return find_processes(
@@ -166,6 +166,21 @@ int record_find_ancestors(struct record_reader *reader, int64_t process,
 	    "WHERE processes.parent IS NOT NULL AND line.depth < 10000) "
 	    "SELECT id FROM line ORDER BY depth DESC",
 	    &process, 1, processes);
+}
+
+int record_parent(struct record_reader *reader, int64_t process, int64_t *parent)
+{
+	sqlite3_stmt *statement;
+	int result = reader_statement(reader, STATEMENT_PARENT, &statement);
+
+	if (result)
+		return result;
+	sqlite3_bind_int64(statement, 1, process);
+	result = reader_step(reader, statement);
+	if (result >= 0)
+		*parent = result ? sqlite3_column_int64(statement, 0) : 0;
+	sqlite3_reset(statement);
+	return result < 0 ? result : 0;
 }
 
 static int compare_starts(const void *one, const void *other)
@@ -227,7 +242,7 @@ int record_starts_load(struct record_reader *reader, const int64_t *rows, size_t
  * Who ran at a moment and had begun before: those that began lately, those that ran for long, those
  * that have not ended. Who has no end in an earlier boot ran until that was over.
  */
-static int find_running(struct record_reader *reader, int64_t at_ns, struct record_rows *processes)
+static int find_running(struct record_reader *reader, int64_t at_ns, struct record_list *processes)
 {
 	static const char boot_then[] = "(SELECT boot FROM processes WHERE start_ns < ?1 "
 					"ORDER BY start_ns DESC LIMIT 1)";
@@ -383,12 +398,12 @@ static int collect_processes(struct record_search *search, const int64_t *proces
 
 static int collect_running(struct record_search *search)
 {
-	struct record_rows processes = {0};
+	struct record_list processes = {0};
 	int error = find_running(search->reader, search->query->interval.since_ns, &processes);
 
 	if (!error)
 		error = collect_processes(search, processes.rows, processes.count, true);
-	record_rows_free(&processes);
+	record_list_free(&processes);
 	return error;
 }
 
