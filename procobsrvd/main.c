@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* procobsrvd: the command line. */
+#include "run.h"
 #include "service.h"
 
 #include <getopt.h>
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "procobsrvd: '%s' is one word too many\n%s", argv[optind], usage);
 		return STATUS_USAGE;
 	}
-	(void)check;
-	return check_configuration(file);
+	if (check)
+		return check_configuration(file);
+	return run_service(file) ? STATUS_FAILED : STATUS_FINE;
 }
