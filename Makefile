@@ -14,8 +14,9 @@ FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lu
 # Packages before the build, the build before the tests.
 .NOTPARALLEL:
 
-.PHONY: build run watch test test-kernels test-windows test-browser bench lint fuzz sanitize windows install \
-	uninstall deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows deps-browser build-fuzz clean help
+.PHONY: build run watch test test-kernels test-windows test-browser test-packages bench lint fuzz sanitize windows \
+	deb install uninstall deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows deps-browser \
+	deps-packages build-fuzz clean help
 
 build:
 	@tools/build $(BUILD) --prefix=$(PREFIX) $(MESON_OPTIONS)
@@ -77,6 +78,14 @@ test-windows: windows
 		build-windows/i686:wine
 	@echo 'i686: built, its images checked, not run'
 
+# Debian's packages of this checkout.
+deb: deps-packages
+	@tools/deb-package build-deb
+
+# Installed, upgraded in a storm and purged, in a chroot.
+test-packages: deps-packages build
+	@tools/as-root tests/packages/run $(BUILD)
+
 install: build
 	@meson install -C $(BUILD) --no-rebuild
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
@@ -84,7 +93,7 @@ install: build
 uninstall:
 	@ninja -C $(BUILD) uninstall
 
-deps: deps-run deps-test deps-kernels deps-bench deps-lint deps-windows deps-browser
+deps: deps-run deps-test deps-kernels deps-bench deps-lint deps-windows deps-browser deps-packages
 
 deps-run:
 	@tools/install-deps run
@@ -104,11 +113,14 @@ deps-lint:
 deps-browser:
 	@tools/install-deps browser
 
+deps-packages:
+	@tools/install-deps packages
+
 deps-windows:
 	@tools/install-deps windows
 
 clean:
-	rm -rf $(BUILD) build-fuzz build-asan build-tsan build-windows
+	rm -rf $(BUILD) build-fuzz build-asan build-tsan build-windows build-deb
 
 help:
 	@printf '%s\n' \
@@ -124,6 +136,8 @@ help:
 		'make fuzz       a minute of each fuzzer' \
 		'make sanitize   the tests under AddressSanitizer, UBSan and ThreadSanitizer' \
 		'make windows    driver, library and consctl for Windows, as zips in build-windows/' \
+		'make deb        packages for Debian, in build-deb/' \
+		'make test-packages  these packages in a chroot: install, upgrade in a storm, purge' \
 		'make install    into PREFIX ($(PREFIX)); DESTDIR is honoured' \
 		'make deps       install the Debian packages that are needed for all of this' \
 		'make clean      remove what was built'
