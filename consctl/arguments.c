@@ -47,6 +47,11 @@ static void complain_unknown(const struct verb *verb, const char *text)
 			 (int)strcspn(text, "="), text, verb->name);
 }
 
+static bool needs_value(const struct option *option)
+{
+	return option->argument && option->argument[0] != '[';
+}
+
 /* Takes "--name", "--name=value", or "--name value"; moves *arguments to the last one used. */
 static enum arguments_result read_long(const struct verb *verb, char ***arguments,
 				       struct settings *settings)
@@ -67,7 +72,7 @@ static enum arguments_result read_long(const struct verb *verb, char ***argument
 		complain("--%s takes no argument", option->name);
 		return ARGUMENTS_WRONG;
 	}
-	if (option->argument && !value) {
+	if (needs_value(option) && !value) {
 		value = (*arguments)[1];
 		if (!value) {
 			complain("--%s needs %s; see 'consctl %s --help'", option->name,
@@ -94,7 +99,7 @@ static enum arguments_result read_short(const struct verb *verb, char ***argumen
 			complain_unknown(verb, text);
 			return ARGUMENTS_WRONG;
 		}
-		if (!option->argument) {
+		if (!needs_value(option)) {
 			if (!option->take(settings, NULL))
 				return ARGUMENTS_WRONG;
 			continue;
@@ -187,7 +192,8 @@ static void append_option(struct buffer *buffer, const struct option *option)
 	buffer_append_text(buffer, "--");
 	buffer_append_text(buffer, option->name);
 	if (option->argument) {
-		buffer_append_character(buffer, ' ');
+		if (needs_value(option))
+			buffer_append_character(buffer, ' ');
 		buffer_append_text(buffer, option->argument);
 	}
 	if (buffer->size - begin > column - 2) {

@@ -338,7 +338,7 @@ int demo_run(const struct settings *settings)
 		complain("out of memory for %zu programs", demo.count);
 		return STATUS_FAILED;
 	}
-	error = launcher_open(arguments, LAUNCHER_KILLS, &demo.launcher);
+	error = launcher_open(arguments, LAUNCHER_KILLS, NULL, &demo.launcher);
 	if (error) {
 		complain("cannot make a process to start programs from: %s",
 			 platform_error_text(error));

@@ -237,7 +237,7 @@ int doctor_run(const struct settings *settings)
 		return STATUS_FAILED;
 	}
 	/* Never started: it only serves as a tree to observe. */
-	error = launcher_open(nothing, LAUNCHER_KILLS, &launcher);
+	error = launcher_open(nothing, LAUNCHER_KILLS, NULL, &launcher);
 	if (error)
 		complain("cannot make a process to observe: %s", platform_error_text(error));
 	diagnosis->check_count = platform_check(diagnosis->checks);

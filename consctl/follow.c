@@ -61,13 +61,20 @@ static int start_failed(const struct follow *follow, int error)
 
 int follow_open(struct follow *follow, const struct settings *settings, unsigned flags)
 {
+	char why[256];
 	int error;
 
 	*follow = (struct follow){.settings = settings};
-	error = launcher_open(settings->operands, 0, &follow->launcher);
+	if (settings->run_as &&
+	    !launcher_user_find(settings->run_as, &follow->user, why, sizeof(why))) {
+		complain("--user: %s", why);
+		return STATUS_RUN_FAILED;
+	}
+	error = launcher_open(settings->operands, 0, follow->user, &follow->launcher);
 	if (error) {
 		complain("cannot make a process to run the command from: %s",
 			 platform_error_text(error));
+		launcher_user_free(follow->user);
 		return STATUS_RUN_FAILED;
 	}
 	error = control_open(flags, &follow->control);
@@ -75,6 +82,7 @@ int follow_open(struct follow *follow, const struct settings *settings, unsigned
 		return STATUS_FINE;
 	complain("cannot take signals: %s", platform_error_text(error));
 	launcher_close(follow->launcher);
+	launcher_user_free(follow->user);
 	return STATUS_RUN_FAILED;
 }
 
@@ -107,4 +115,5 @@ void follow_close(struct follow *follow)
 {
 	control_close(follow->control);
 	launcher_close(follow->launcher);
+	launcher_user_free(follow->user);
 }

@@ -9,6 +9,7 @@
 
 struct follow {
 	const struct settings *settings;
+	struct launcher_user *user; /* NULL: the command has the rights of consctl */
 	struct launcher *launcher;
 	struct control *control;
 	uint32_t pid;

@@ -23,8 +23,8 @@ static const struct option *const install_options[] = {
     NULL};
 static const struct option *const uninstall_options[] = {NULL};
 static const struct option *const status_options[] = {&option_format, &option_json, NULL};
-static const struct option *const run_options[] = {OBSERVING, &option_wait, &option_fail_on_loss,
-						   &option_summary, NULL};
+static const struct option *const run_options[] = {
+    OBSERVING, &option_wait, &option_run_as, &option_fail_on_loss, &option_summary, NULL};
 static const struct option *const top_options[] = {&option_match,
 						   &option_kernel_threads,
 						   &option_redact,
@@ -33,11 +33,10 @@ static const struct option *const top_options[] = {&option_match,
 						   &option_color,
 						   NULL};
 static const struct option *const timeline_options[] = {
-    &option_output, &option_picture,	    &option_from,
-    &option_since,  &option_until,	    &option_record,
-    &option_match,  &option_kernel_threads, &option_max_args,
-    &option_redact, &option_backend,	    &option_buffer_size,
-    &option_wait,   &option_fail_on_loss,   NULL};
+    &option_output,   &option_picture, &option_from,	     &option_since,
+    &option_until,    &option_record,  &option_match,	     &option_kernel_threads,
+    &option_max_args, &option_redact,  &option_backend,	     &option_buffer_size,
+    &option_wait,     &option_run_as,  &option_fail_on_loss, NULL};
 static const struct option *const demo_options[] = {&option_number, &option_backend,
 						    &option_buffer_size, NULL};
 static const struct option *const list_options[] = {

@@ -101,10 +101,20 @@ struct launcher_news {
 };
 
 /*
- * Makes a launcher for one program; must precede control_open() and any thread. arguments: ended by
- * NULL, borrowed. 0 or an error.
+ * Whose rights the program shall have. `name` empty: of who called consctl through sudo, or of
+ * consctl's own user if that is not root. False: `why` tells why not, and what to do; `user` is
+ * untouched then.
  */
-int launcher_open(char *const *arguments, unsigned flags, struct launcher **launcher);
+struct launcher_user;
+bool launcher_user_find(const char *name, struct launcher_user **user, char *why, size_t size);
+void launcher_user_free(struct launcher_user *user); /* NULL is allowed */
+
+/*
+ * Makes a launcher for one program; must precede control_open() and any thread. arguments: ended by
+ * NULL, borrowed, as `user` is; NULL: the program has the rights of consctl. 0 or an error.
+ */
+int launcher_open(char *const *arguments, unsigned flags, const struct launcher_user *user,
+		  struct launcher **launcher);
 uint32_t launcher_pid(const struct launcher *launcher);
 /* Starts the program once more. 0 and *pid, or the error why it cannot be run. */
 int launcher_start(struct launcher *launcher, uint32_t *pid);

@@ -347,6 +347,16 @@ static bool take_wait(struct settings *settings, const char *value)
 	return true;
 }
 
+static bool take_run_as(struct settings *settings, const char *value)
+{
+	if (value && !*value) {
+		complain("--user= needs a name; without '=' it is who called sudo");
+		return false;
+	}
+	settings->run_as = value ? value : "";
+	return true;
+}
+
 static bool take_fail_on_loss(struct settings *settings, const char *value)
 {
 	(void)value;
@@ -411,6 +421,11 @@ const struct option option_number = {"number", 'n', "N", "how many programs (def
 const struct option option_wait = {
     "wait", 0, "tree|command",
     "return when the whole tree has ended (default), or when COMMAND has", take_wait};
+const struct option option_run_as = {
+    "user", 0, "[=NAME]",
+    "run COMMAND with the rights of who called sudo, or of user NAME;\n"
+    "consctl itself keeps its own",
+    take_run_as};
 const struct option option_fail_on_loss = {"fail-on-loss", 0, NULL,
 					   "exit with 3 if events were lost", take_fail_on_loss};
 

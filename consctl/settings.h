@@ -47,6 +47,7 @@ struct settings {
 	uint32_t kinds; /* 0: the default */
 	bool kernel_threads;
 	bool wait_command;
+	const char *run_as; /* whose rights the command gets; empty: of who called sudo */
 	bool fail_on_loss;
 	bool summary;
 	enum picture_format picture;
@@ -74,7 +75,8 @@ struct settings {
 struct option {
 	const char *name;     /* without the dashes */
 	char letter;	      /* 0: none */
-	const char *argument; /* what --help calls it; NULL: takes none */
+	const char *argument; /* what --help calls it; NULL: takes none; of the form "[=NAME]":
+				 may be left out, and follows a '=' only */
 	const char *help;     /* lines are broken by '\n' */
 	/* Sets it; false: complained already. `value` is NULL if there is no argument. */
 	bool (*take)(struct settings *settings, const char *value);
@@ -102,6 +104,7 @@ extern const struct option option_duration;
 extern const struct option option_count;
 extern const struct option option_number;
 extern const struct option option_wait;
+extern const struct option option_run_as;
 extern const struct option option_fail_on_loss;
 extern const struct option option_summary;
 extern const struct option option_picture;

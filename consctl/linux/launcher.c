@@ -55,6 +55,7 @@ struct worker {
 	int socket;
 	unsigned flags;
 	char *const *arguments;
+	const struct launcher_user *user;
 	pid_t *programs; /* that have not ended */
 	size_t count;
 	size_t capacity;
@@ -117,13 +118,15 @@ static size_t find_program(const struct worker *worker, pid_t pid)
 
 static _Noreturn void run_program(const struct worker *worker, int failure)
 {
-	int error;
+	int error = launch_become(worker->user);
 
 	if (worker->flags & LAUNCHER_KILLS)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	launch_restore_signals();
-	execvp(worker->arguments[0], worker->arguments);
-	error = errno;
+	if (!error) {
+		execvp(worker->arguments[0], worker->arguments);
+		error = errno;
+	}
 	while (write(failure, &error, sizeof(error)) < 0 && errno == EINTR)
 		;
 	_exit(127);
@@ -242,10 +245,12 @@ static _Noreturn void work(struct worker *worker, int children)
 	_exit(0);
 }
 
-static _Noreturn void be_launcher(int socket, char *const *arguments, unsigned flags)
+static _Noreturn void be_launcher(int socket, char *const *arguments, unsigned flags,
+				  const struct launcher_user *user)
 {
 	static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
-	struct worker worker = {.socket = socket, .flags = flags, .arguments = arguments};
+	struct worker worker = {
+	    .socket = socket, .flags = flags, .arguments = arguments, .user = user};
 	sigset_t mask;
 	int children;
 
@@ -266,7 +271,8 @@ static _Noreturn void be_launcher(int socket, char *const *arguments, unsigned f
 	work(&worker, children);
 }
 
-int launcher_open(char *const *arguments, unsigned flags, struct launcher **launcher)
+int launcher_open(char *const *arguments, unsigned flags, const struct launcher_user *user,
+		  struct launcher **launcher)
 {
 	struct launcher *made = malloc(sizeof(*made));
 	int sockets[2];
@@ -287,7 +293,7 @@ int launcher_open(char *const *arguments, unsigned flags, struct launcher **laun
 	}
 	if (!made->pid) {
 		close(sockets[0]);
-		be_launcher(sockets[1], arguments, flags);
+		be_launcher(sockets[1], arguments, flags, user);
 	}
 	close(sockets[1]);
 	made->socket = sockets[0];

@@ -10,6 +10,7 @@
 #include "windows_of.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
 
@@ -41,11 +42,28 @@ static bool is_script(const char *name)
 			      !_strnicmp(name + length - 4, ".cmd", 4));
 }
 
-int launcher_open(char *const *arguments, unsigned flags, struct launcher **launcher)
+bool launcher_user_find(const char *name, struct launcher_user **user, char *why, size_t size)
+{
+	(void)name;
+	(void)user;
+	snprintf(why, size,
+		 "consctl runs commands with its own rights on Windows: start it as that user, "
+		 "with runas /user:NAME");
+	return false;
+}
+
+void launcher_user_free(struct launcher_user *user)
+{
+	(void)user; /* there never is one */
+}
+
+int launcher_open(char *const *arguments, unsigned flags, const struct launcher_user *user,
+		  struct launcher **launcher)
 {
 	struct launcher *made = calloc(1, sizeof(*made));
 	DWORD code;
 
+	(void)user;
 	if (!made)
 		return ENOMEM;
 	if (!is_script(arguments[0])) {

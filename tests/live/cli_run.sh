@@ -88,6 +88,43 @@ status=0
 check 'the command reads our input' out '^hello$'
 check 'run in text: lines for people' grep -Eq ' exec +[0-9]+ .* cat$' "$work/text"
 
+# The rights of who called sudo; only root can give any away.
+if [ "$(id -u)" -eq 0 ] && id nobody >/dev/null 2>&1; then
+	nobody=$(id -u nobody)
+	# shellcheck disable=SC2016
+	show='id -u; id -g; id -G; echo "$HOME $USER $LOGNAME $SHELL"; grep CapEff /proc/self/status'
+	try env SUDO_UID="$nobody" SUDO_GID="$(id -g nobody)" SUDO_USER=nobody HOME=/root \
+		"$consctl" run --user -o "$work/as" -j -- sh -c "$show; kill -0 $$ || echo refused"
+	check '--user: ended well' ended_with 0
+	check '--user: the user' sh -c "sed -n 1p '$work/out' | grep -qx '$nobody'"
+	check '--user: the group' sh -c "sed -n 2p '$work/out' | grep -qx '$(id -g nobody)'"
+	check '--user: no group of root' sh -c "! sed -n 3p '$work/out' | grep -qw 0"
+	check '--user: the environment' out '^/[^ ]* nobody nobody /'
+	check '--user: not that of root' sh -c "! grep -q '^/root ' '$work/out'"
+	check '--user: no capabilities' out '^CapEff:.0*$'
+	check '--user: may not touch root' out '^refused$'
+	check '--user: its execs are observed as that user' grep -q "\"kind\":\"exec\".*\"uid\":$nobody,.*\"euid\":$nobody," "$work/as"
+	try "$consctl" run --user=nobody -o "$work/as" -- id -u
+	check '--user=NAME' out "^$nobody$"
+	try "$consctl" timeline --user=nobody -o "$work/as.html" -- id -u
+	check 'timeline --user' out "^$nobody$"
+	printf "#!/bin/sh\n" >"$work/secret"
+	chmod 700 "$work" "$work/secret"
+	try "$consctl" run --user=nobody -o "$work/as" -- "$work/secret"
+	check '--user: what that user may not run' ended_with 126
+	try env -u SUDO_UID "$consctl" run --user -- true
+	check '--user without sudo: 125' ended_with 125
+	check '--user without sudo: said' err 'SUDO_UID is not set.*--user=NAME'
+	try env SUDO_UID=-1 "$consctl" run --user -- true
+	check '--user with nonsense of sudo: 125' ended_with 125
+	try "$consctl" run --user=no-such-user -- true
+	check '--user: nobody of that name: 125' ended_with 125
+	check '--user: nobody of that name: said' err "no user 'no-such-user'"
+	try "$consctl" run --user=nobody --backend ptrace -o "$work/as" -- \
+		"$consctl" run --user=root --backend ptrace -- true
+	check '--user: only root gives rights' err "only root may run a command as 'root'"
+fi
+
 # In a container: other pids than the observer in the kernel tells.
 inside() {
 	try unshare --pid --fork --mount-proc "$consctl" "$@"
