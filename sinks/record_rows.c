@@ -3,7 +3,6 @@
 
 #include "error.h"
 #include "os.h"
-#include "record_container.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -78,16 +77,6 @@ static int missing_id(struct record_rows *rows, const struct procobsrv_process *
 		buffer_append(&rows->scratch, missing->reason, strlen(missing->reason) + 1);
 	}
 	return scratch_id(rows, id);
-}
-
-/* The id of a container in the path of its cgroup. */
-static int container_id(struct record_rows *rows, const char *cgroup, int64_t *id)
-{
-	size_t length = 0;
-	const char *container = cgroup ? record_container(cgroup, &length) : NULL;
-
-	*id = RECORD_NULL;
-	return container ? record_text_id(rows->texts, container, length, id) : 0;
 }
 
 /* ---- boots ---- */
@@ -265,6 +254,7 @@ static int find_exec_texts(struct record_rows *rows, const struct procobsrv_proc
 	    {process->interpreter, &texts->interpreter},
 	    {process->tty, &texts->tty},
 	    {process->cgroup, &texts->cgroup},
+	    {process->container_id, &texts->container},
 	};
 	int error = 0;
 
@@ -275,8 +265,6 @@ static int find_exec_texts(struct record_rows *rows, const struct procobsrv_proc
 	if (!error)
 		error = vector_id(rows, process->env_count ? process->env : NULL,
 				  process->env_count, &texts->env);
-	if (!error)
-		error = container_id(rows, process->cgroup, &texts->container);
 	if (!error)
 		error = missing_id(rows, process, &texts->missing);
 	return error;
@@ -386,7 +374,8 @@ static int take_attempt(struct record_rows *rows, const struct procobsrv_event *
 
 static void set_end(struct record_process *row, const struct procobsrv_event *event)
 {
-	const struct procobsrv_exit *exit = event->exit;
+	static const struct procobsrv_exit unknown;
+	const struct procobsrv_exit *exit = event->exit ? event->exit : &unknown;
 	int64_t *columns = row->columns;
 
 	columns[PROCESS_END] = event->time_ns;
@@ -411,8 +400,9 @@ static int take_exit(struct record_rows *rows, const struct procobsrv_event *eve
 	if (error)
 		return error;
 	/* Where it was only concluded that somebody is gone, his own word is worth more. */
-	bool is_known = row->columns[PROCESS_END] != RECORD_NULL &&
-			(row->columns[PROCESS_CODE] != RECORD_NULL || !event->exit->has_status);
+	bool is_known =
+	    row->columns[PROCESS_END] != RECORD_NULL &&
+	    (row->columns[PROCESS_CODE] != RECORD_NULL || !event->exit || !event->exit->has_status);
 	if (is_known)
 		return 0;
 	if (!first && process->name[0])
