@@ -59,8 +59,10 @@ CREATE INDEX processes_creator ON processes (creator) WHERE creator IS NOT NULL;
 CREATE INDEX processes_uid ON processes (uid, start_ns);
 CREATE INDEX processes_name ON processes (name, start_ns);
 CREATE INDEX processes_failed ON processes (end_ns) WHERE code <> 0 OR signal <> 0;
--- Who ran at some time: those that began within ten seconds before it, and these.
-CREATE INDEX processes_long ON processes (end_ns) WHERE end_ns - start_ns > 10000000000;
+-- Who ran at some time: those that began within ten seconds before it, and of those that took longer,
+-- by the number of digits of how long, the ones that began so long before it.
+CREATE INDEX processes_long ON processes (length(end_ns - start_ns), start_ns)
+	WHERE end_ns - start_ns > 10000000000;
 
 -- Programs that ran: one row an exec; and one (origin 1) for the program of a process that ran
 -- already when observation began.

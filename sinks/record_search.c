@@ -12,8 +12,10 @@
 #include <string.h>
 
 /* As record.sql's index processes_long has it. */
-#define LONG_NS	  10000000000
-#define LONG_TEXT "10000000000"
+#define LONG_NS	    INT64_C(10000000000)
+#define LONG_TEXT   "10000000000"
+#define LONG_DIGITS 11 /* of it */
+#define MOST_DIGITS 19 /* of any number of 63 bits */
 
 struct record_search {
 	struct record_reader *reader;
@@ -238,41 +240,48 @@ int record_starts_load(struct record_reader *reader, const int64_t *rows, size_t
 	return 0;
 }
 
+/* Who has no end in an earlier boot, did not run any more when that was over. */
+#define BOOT_THEN "(SELECT boot FROM processes WHERE start_ns < ?1 ORDER BY start_ns DESC LIMIT 1)"
+
+/* Of those that took as many digits of nanoseconds. */
+static int find_long(struct record_reader *reader, int64_t at_ns, int digits,
+		     struct record_list *processes)
+{
+	int64_t longest_ns = LONG_NS;
+
+	for (int digit = LONG_DIGITS; digit < digits; digit++)
+		longest_ns = longest_ns > INT64_MAX / 10 ? INT64_MAX : longest_ns * 10;
+	const int64_t values[] = {at_ns, digits, LONG_NS,
+				  at_ns < INT64_MIN + longest_ns ? INT64_MIN : at_ns - longest_ns};
+
+	return find_processes(reader,
+			      "SELECT id FROM processes WHERE end_ns - start_ns > " LONG_TEXT
+			      " AND length(end_ns - start_ns) = ?2 AND start_ns >= ?4 "
+			      "AND start_ns < ?1 - ?3 AND end_ns >= ?1",
+			      values, 4, processes);
+}
+
 /*
- * Who ran at a moment and had begun before: those that began lately, those that ran for long, those
- * that have not ended. Who has no end in an earlier boot ran until that was over.
+ * Who ran at a moment and had begun before: those that began lately, those that took longer, those
+ * that have not ended.
  */
 static int find_running(struct record_reader *reader, int64_t at_ns, struct record_list *processes)
 {
-	static const char boot_then[] = "(SELECT boot FROM processes WHERE start_ns < ?1 "
-					"ORDER BY start_ns DESC LIMIT 1)";
-	static const char *const queries[] = {
-	    "SELECT id FROM processes WHERE start_ns < ?1 AND start_ns >= ?1 - " LONG_TEXT
-	    " AND (end_ns >= ?1 OR (end_ns IS NULL AND boot = ",
-	    "))",
-	    "SELECT id FROM processes INDEXED BY processes_long WHERE "
-	    "end_ns - start_ns > " LONG_TEXT " AND end_ns >= ?1 AND start_ns < ?1 - " LONG_TEXT,
-	    NULL,
-	    "SELECT id FROM processes INDEXED BY processes_end WHERE end_ns IS NULL "
-	    "AND start_ns < ?1 - " LONG_TEXT " AND boot = ",
-	    "",
-	};
-	int result = 0;
+	const int64_t values[] = {at_ns, LONG_NS};
+	int error =
+	    find_processes(reader,
+			   "SELECT id FROM processes WHERE start_ns < ?1 AND start_ns >= ?1 - ?2 "
+			   "AND (end_ns >= ?1 OR (end_ns IS NULL AND boot = " BOOT_THEN "))",
+			   values, 2, processes);
 
-	for (size_t index = 0; index < sizeof(queries) / sizeof(*queries) && !result; index += 2) {
-		struct buffer sql = BUFFER_EMPTY;
-
-		buffer_append_text(&sql, queries[index]);
-		if (queries[index + 1]) {
-			buffer_append_text(&sql, boot_then);
-			buffer_append_text(&sql, queries[index + 1]);
-		}
-		buffer_append_character(&sql, '\0');
-		result = sql.failed ? error_set(PROCOBSRV_ERROR_MEMORY, "out of memory")
-				    : find_processes(reader, sql.data, &at_ns, 1, processes);
-		buffer_free(&sql);
-	}
-	return result;
+	for (int digits = LONG_DIGITS; digits <= MOST_DIGITS && !error; digits++)
+		error = find_long(reader, at_ns, digits, processes);
+	if (error)
+		return error;
+	return find_processes(reader,
+			      "SELECT id FROM processes INDEXED BY processes_end WHERE "
+			      "end_ns IS NULL AND start_ns < ?1 - ?2 AND boot = " BOOT_THEN,
+			      values, 2, processes);
 }
 
 /* Whether a run is one that is asked for, beside its time. */
