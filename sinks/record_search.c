@@ -249,7 +249,7 @@ static int find_long(struct record_reader *reader, int64_t at_ns, int digits,
 {
 	int64_t longest_ns = LONG_NS;
 
-	for (int digit = LONG_DIGITS; digit < digits; digit++)
+	for (int digit = LONG_DIGITS; digit <= digits; digit++)
 		longest_ns = longest_ns > INT64_MAX / 10 ? INT64_MAX : longest_ns * 10;
 	const int64_t values[] = {at_ns, digits, LONG_NS,
 				  at_ns < INT64_MIN + longest_ns ? INT64_MIN : at_ns - longest_ns};
