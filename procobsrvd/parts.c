@@ -8,6 +8,7 @@
 const struct sink_operations *const service_sinks[] = {
     &sink_record,
     &sink_json_lines,
+    &sink_journal,
     NULL,
 };
 

@@ -13,10 +13,13 @@
 #include <string.h>
 #include <syslog.h>
 
-/* What a stop may take: systemd kills after 90 s. */
-#define DRAIN_MS	 10000
-#define FLUSH_NS	 UINT64_C(10000000000)
-#define FLUSH_FAILING_NS UINT64_C(2000000000)
+/*
+ * What a stop may take. Nobody reads the kernel's ring meanwhile, which a storm fills within
+ * seconds; and what is not written is told again in the next run.
+ */
+#define DRAIN_MS	 1000
+#define FLUSH_NS	 UINT64_C(3000000000)
+#define FLUSH_FAILING_NS UINT64_C(1000000000)
 
 /* ---- the monitor ---- */
 
