@@ -57,6 +57,7 @@ int record_database_failed(struct record_database *database, int status, const c
 				 what);
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
+	case SQLITE_CANTOPEN:
 		return error_set(PROCOBSRV_ERROR_PERMISSION,
 				 "%s: cannot %s: %s; file and directory must be writable", path,
 				 what, detail);
@@ -192,9 +193,13 @@ static int look_through(struct record_database *database)
 	const char *finding =
 	    status == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "ok";
 	if (!finding || strcmp(finding, "ok") != 0) {
+		/* A line that names the database, then what is wrong with it. */
+		const char *second = finding ? strchr(finding, '\n') : NULL;
 		database->damaged = true;
-		error = error_set(PROCOBSRV_ERROR_CORRUPT, "%s: %s", database->path,
-				  finding ? finding : "it is damaged");
+		error = error_set(PROCOBSRV_ERROR_CORRUPT, "%s is damaged: %s", database->path,
+				  second    ? second + 1
+				  : finding ? finding
+					    : "it cannot be checked");
 	} else if (status != SQLITE_ROW && status != SQLITE_INTERRUPT) {
 		error = record_database_failed(database, status, "check it");
 	}
@@ -277,7 +282,8 @@ static int begin(struct record_database *database, uint64_t cache_size)
 	int status = record_migrate(database->connection, record_steps, RECORD_VERSION_NOW);
 	if (status)
 		return record_database_failed(database, status, "bring it to this version");
-	return load_state(database);
+	error = record_statements_prepare(database);
+	return error ? error : load_state(database);
 }
 
 int record_database_open(struct record_database *database, const char *path, uint64_t cache_size)

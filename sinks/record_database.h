@@ -104,6 +104,9 @@ bool record_database_in_place(const struct record_database *database);
 /* Bytes on disk of a record: the file, its -wal and its -shm. */
 uint64_t record_database_size(const char *path);
 
+/* Prepares them all, which also shows whether every table and column is there. */
+int record_statements_prepare(struct record_database *database);
+
 /* The statement, ready to be bound. */
 sqlite3_stmt *record_statement(struct record_database *database, enum record_statement statement);
 

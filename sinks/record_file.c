@@ -59,6 +59,9 @@ static int check_directory(const char *directory)
 				 "%s: everybody may write there; 'chmod o-w %s', or name another "
 				 "directory",
 				 directory, directory);
+	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS))
+		return error_set_errno(errno, "%s: the record's directory cannot be written to",
+				       directory);
 	return 0;
 }
 

@@ -91,18 +91,19 @@ static const char *const texts[RECORD_STATEMENTS] = {
     [RECORD_REMOVE_TEXT] = "DELETE FROM texts WHERE id = ?1",
 };
 
-/* Made when it is first needed: most runs never remove anything. */
-static int prepare(struct record_database *database, enum record_statement statement)
+int record_statements_prepare(struct record_database *database)
 {
-	return sqlite3_prepare_v3(database->connection, texts[statement], -1,
-				  SQLITE_PREPARE_PERSISTENT, &database->statements[statement],
-				  NULL);
+	int status = SQLITE_OK;
+
+	for (int i = 0; !status && i < RECORD_STATEMENTS; i++)
+		status =
+		    sqlite3_prepare_v3(database->connection, texts[i], -1,
+				       SQLITE_PREPARE_PERSISTENT, &database->statements[i], NULL);
+	return status ? record_database_failed(database, status, "read it") : 0;
 }
 
 sqlite3_stmt *record_statement(struct record_database *database, enum record_statement statement)
 {
-	if (!database->statements[statement] && prepare(database, statement))
-		return NULL; /* binding to NULL fails, and so does the step, telling why */
 	sqlite3_reset(database->statements[statement]);
 	return database->statements[statement];
 }
@@ -156,7 +157,8 @@ int record_pragma(struct record_database *database, const char *pragma, int64_t 
 		status = SQLITE_OK;
 	}
 	sqlite3_finalize(statement);
-	return status && status != SQLITE_DONE ? record_database_failed(database, status, text) : 0;
+	return status && status != SQLITE_DONE ? record_database_failed(database, status, "read it")
+					       : 0;
 }
 
 static int run_plain(struct record_database *database, enum record_statement statement,
