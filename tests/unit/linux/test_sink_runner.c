@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT */
+/* A sink at work, with a sink that fails, is slow or blocks; and the queue before it. */
+#include "harness.h"
+
+#include "error.h"
+#include "event_queue.h"
+#include "os.h"
+#include "sample_events.h"
+#include "sink_runner.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TAKEN_MOST 100000
+#define SECOND_NS  UINT64_C(1000000000)
+
+/* ---- the sink ---- */
+
+struct taken {
+	uint64_t seq;
+	enum procobsrv_kind kind;
+	struct procobsrv_lost lost;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool blocks;	      /* write() waits until it does not */
+	bool in_write;	      /* it does */
+	atomic_int fail_open; /* so many times */
+	atomic_int fail_write;
+	atomic_int opened;
+	atomic_int closed;
+	atomic_int reopened;
+	atomic_int tended;
+	char path[64]; /* as it was opened */
+	struct taken taken[TAKEN_MOST];
+	size_t count;
+} probe = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static const struct setting probe_settings[] = {
+    {.name = "path", .type = SETTING_PATH, .initial = "/initial"},
+    {NULL},
+};
+
+static int probe_open(const struct setting_value *values, struct sink **sink)
+{
+	if (atomic_load(&probe.fail_open) > 0) {
+		atomic_fetch_sub(&probe.fail_open, 1);
+		return error_set(PROCOBSRV_ERROR_SYSTEM, "cannot open the probe");
+	}
+	atomic_fetch_add(&probe.opened, 1);
+	snprintf(probe.path, sizeof(probe.path), "%s", values[0].text);
+	*sink = (struct sink *)&probe;
+	return 0;
+}
+
+static int probe_write(struct sink *sink, const struct procobsrv_event *const *events, size_t count)
+{
+	(void)sink;
+	pthread_mutex_lock(&probe.lock);
+	probe.in_write = true;
+	pthread_cond_broadcast(&probe.changed);
+	while (probe.blocks)
+		pthread_cond_wait(&probe.changed, &probe.lock);
+	probe.in_write = false;
+	bool fails = atomic_load(&probe.fail_write) > 0;
+	if (fails)
+		atomic_fetch_sub(&probe.fail_write, 1);
+	for (size_t index = 0; index < count && !fails && probe.count < TAKEN_MOST; index++) {
+		struct taken *taken = &probe.taken[probe.count++];
+		*taken = (struct taken){.seq = events[index]->seq, .kind = events[index]->kind};
+		if (events[index]->lost)
+			taken->lost = *events[index]->lost;
+	}
+	pthread_mutex_unlock(&probe.lock);
+	return fails ? error_set(PROCOBSRV_ERROR_SYSTEM, "the probe's disk is full") : 0;
+}
+
+static int probe_tend(struct sink *sink)
+{
+	(void)sink;
+	atomic_fetch_add(&probe.tended, 1);
+	return 0;
+}
+
+static int probe_reopen(struct sink *sink)
+{
+	(void)sink;
+	atomic_fetch_add(&probe.reopened, 1);
+	return 0;
+}
+
+static void probe_statistics(struct sink *sink, struct sink_statistics *statistics)
+{
+	(void)sink;
+	statistics->written = 7;
+}
+
+static void probe_close(struct sink *sink)
+{
+	(void)sink;
+	atomic_fetch_add(&probe.closed, 1);
+}
+
+#define OPERATIONS(NAME, DURABLE)                                                                  \
+	{                                                                                          \
+		.name = (NAME), .settings = probe_settings, .durable = (DURABLE),                  \
+		.open = probe_open, .write = probe_write, .tend = probe_tend,                      \
+		.reopen = probe_reopen, .statistics = probe_statistics, .close = probe_close       \
+	}
+
+static const struct sink_operations durable = OPERATIONS("durable", true);
+static const struct sink_operations passing = OPERATIONS("passing", false);
+static const struct sink_operations *const sinks[] = {&durable, &passing, NULL};
+
+/* ---- the ground ---- */
+
+static void complain(unsigned line, unsigned column, const char *text, void *param)
+{
+	(void)param;
+	fail_msg("%u:%u: %s", line, column, text);
+}
+
+static const struct configuration *configure(const char *text)
+{
+	const struct configuration *configuration;
+
+	assert_int_equal(
+	    configuration_parse("test", text, strlen(text), sinks, complain, NULL, &configuration),
+	    0);
+	return configuration;
+}
+
+static void reset(void)
+{
+	probe.count = 0;
+	probe.blocks = false;
+	probe.in_write = false;
+	atomic_store(&probe.fail_open, 0);
+	atomic_store(&probe.fail_write, 0);
+	atomic_store(&probe.opened, 0);
+	atomic_store(&probe.closed, 0);
+	atomic_store(&probe.reopened, 0);
+	atomic_store(&probe.tended, 0);
+}
+
+static struct sink_runner *begin(const char *text)
+{
+	const struct configuration *configuration = configure(text);
+	struct sink_runner *runner;
+
+	reset();
+	assert_int_equal(sink_runner_start(configuration, configuration->sinks, NULL, &runner), 0);
+	configuration_unref(configuration);
+	return runner;
+}
+
+static const struct procobsrv_event *make_event(const struct procobsrv_event *sample, uint64_t seq)
+{
+	struct event *event = event_create(sample->kind);
+
+	assert_non_null(event);
+	event->public.seq = seq;
+	event->public.flags = sample->flags;
+	event->public.time_ns = SAMPLE_TIME_NS + (int64_t)seq;
+	event->public.boot_ns = os_boot_ns();
+	event->public.process = procobsrv_process_ref(NULL);
+	snprintf(event->cursor, sizeof(event->cursor), "1:%llx", (unsigned long long)seq);
+	if (sample->lost) {
+		event->detail.lost = *sample->lost;
+		event->public.lost = &event->detail.lost;
+	}
+	return &event->public;
+}
+
+static void put(struct sink_runner *runner, const struct procobsrv_event *sample, uint64_t seq)
+{
+	const struct procobsrv_event *event = make_event(sample, seq);
+
+	sink_runner_put(runner, event, seq);
+	procobsrv_event_unref(event);
+}
+
+static void block(bool blocks)
+{
+	pthread_mutex_lock(&probe.lock);
+	probe.blocks = blocks;
+	pthread_cond_broadcast(&probe.changed);
+	pthread_mutex_unlock(&probe.lock);
+}
+
+static void wait_in_write(void)
+{
+	pthread_mutex_lock(&probe.lock);
+	while (!probe.in_write)
+		pthread_cond_wait(&probe.changed, &probe.lock);
+	pthread_mutex_unlock(&probe.lock);
+}
+
+static struct sink_runner_statistics ask(struct sink_runner *runner)
+{
+	struct sink_runner_statistics statistics;
+
+	sink_runner_statistics(runner, &statistics);
+	return statistics;
+}
+
+static void nap(void)
+{
+	const struct timespec duration = {.tv_nsec = 2000000};
+
+	nanosleep(&duration, NULL);
+}
+
+#define WAIT_FOR(CONDITION)                                                                        \
+	do {                                                                                       \
+		uint64_t end = os_monotonic_ns() + 20 * SECOND_NS;                                 \
+		while (!(CONDITION)) {                                                             \
+			if (os_monotonic_ns() > end)                                               \
+				fail_msg("%s: not within 20 s", #CONDITION);                       \
+			nap();                                                                     \
+		}                                                                                  \
+	} while (0)
+
+/* ---- tests ---- */
+
+static void test_order(void **state)
+{
+	struct sink_runner *runner = begin("passing: {queue: 100000}");
+
+	(void)state;
+	for (uint64_t seq = 1; seq <= 20000; seq++)
+		put(runner, &sample_start, seq);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	assert_int_equal(probe.count, 20000);
+	for (uint64_t seq = 1; seq <= 20000; seq++)
+		assert_true(probe.taken[seq - 1].seq == seq);
+	struct sink_runner_statistics statistics = ask(runner);
+	assert_int_equal(statistics.taken, 20000);
+	assert_int_equal(statistics.waiting, 0);
+	assert_int_equal(statistics.waiting_bytes, 0);
+	assert_int_equal(statistics.lag_ns, 0);
+	assert_int_equal(statistics.sink.written, 7);
+	assert_string_equal(statistics.name, "passing");
+	sink_runner_stop(runner);
+	assert_int_equal(atomic_load(&probe.closed), 1);
+}
+
+static void test_filter(void **state)
+{
+	struct sink_runner *runner =
+	    begin("passing: {kinds: [start, lost], match: seq == 3 || seq == 4}");
+
+	(void)state;
+	put(runner, &sample_start, 1);
+	put(runner, &sample_start, 3);
+	put(runner, &sample_killed, 4);
+	put(runner, &sample_lost, 5);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	/* That something is missing is told whatever is asked for. */
+	assert_int_equal(probe.count, 2);
+	assert_int_equal(probe.taken[0].seq, 3);
+	assert_int_equal(probe.taken[1].kind, PROCOBSRV_LOST);
+	assert_int_equal(ask(runner).filtered, 2);
+	sink_runner_stop(runner);
+}
+
+/* What does not fit is counted, and told where it is missing. */
+static void test_full(void **state)
+{
+	struct sink_runner *runner = begin("passing: {queue: 4}");
+
+	(void)state;
+	block(true);
+	put(runner, &sample_start, 1);
+	wait_in_write();
+	put(runner, &sample_start, 2);
+	put(runner, &sample_start, 3);
+	put(runner, &sample_start, 4);
+	put(runner, &sample_start, 5);
+	put(runner, &sample_killed, 6);
+	put(runner, &sample_existing, 6);
+	put(runner, &sample_lost, 6 + sample_lost.lost->count);
+	uint64_t last = 6 + sample_lost.lost->count;
+	struct sink_runner_statistics statistics = ask(runner);
+	assert_int_equal(statistics.waiting, 4);
+	assert_int_equal(statistics.waiting_most, 4);
+	assert_true(statistics.waiting_bytes > 0);
+	assert_true(statistics.lag_ns > 0);
+	assert_int_equal(statistics.lost[PROCOBSRV_START], 1);
+	assert_int_equal(statistics.lost[PROCOBSRV_EXIT], 1);
+	assert_int_equal(statistics.lost[PROCOBSRV_EXISTING], 1);
+	assert_int_equal(statistics.lost[PROCOBSRV_LOST], 1);
+	block(false);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	put(runner, &sample_start, last + 1);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+
+	assert_int_equal(probe.count, 6);
+	const struct taken *gap = &probe.taken[4];
+	assert_int_equal(gap->kind, PROCOBSRV_LOST);
+	assert_string_equal(gap->lost.stage, "sink");
+	assert_string_equal(gap->lost.reason, "queue full");
+	assert_true(gap->lost.first == 5 && gap->seq == last);
+	assert_true(gap->lost.count == 2 + sample_lost.lost->count);
+	assert_true(gap->lost.start == 1 + sample_lost.lost->start);
+	assert_true(gap->lost.exit == 1 + sample_lost.lost->exit);
+	assert_true(gap->lost.count == gap->lost.start + gap->lost.exec + gap->lost.exec_failed +
+					   gap->lost.exit + gap->lost.unknown);
+	assert_int_equal(probe.taken[5].seq, last + 1);
+	sink_runner_stop(runner);
+}
+
+/* It is told although nothing comes any more. */
+static void test_full_at_the_end(void **state)
+{
+	struct sink_runner *runner = begin("passing: {queue: 1}");
+
+	(void)state;
+	block(true);
+	put(runner, &sample_start, 1);
+	wait_in_write();
+	put(runner, &sample_start, 2);
+	block(false);
+	WAIT_FOR(ask(runner).taken == 2);
+	assert_int_equal(probe.taken[1].kind, PROCOBSRV_LOST);
+	assert_int_equal(probe.taken[1].lost.count, 1);
+	sink_runner_stop(runner);
+}
+
+static struct sink_runner *held;
+static atomic_int held_put;
+
+static void *put_many(void *param)
+{
+	(void)param;
+	for (uint64_t seq = 1; seq <= 10; seq++) {
+		put(held, &sample_start, seq);
+		atomic_store(&held_put, (int)seq);
+	}
+	return NULL;
+}
+
+/* A durable sink loses nothing: who hands events on waits. */
+static void test_durable(void **state)
+{
+	const struct procobsrv_event *event;
+	pthread_t thread;
+	uint64_t ordinal;
+
+	(void)state;
+	held = begin("durable: {queue: 4}");
+	atomic_store(&held_put, 0);
+	assert_true(sink_runner_safe(held, &event, &ordinal) && !event);
+	block(true);
+	assert_int_equal(pthread_create(&thread, NULL, put_many, NULL), 0);
+	WAIT_FOR(atomic_load(&held_put) == 4);
+	for (int index = 0; index < 50; index++)
+		nap();
+	assert_int_equal(atomic_load(&held_put), 4);
+	assert_false(sink_runner_safe(held, &event, &ordinal));
+	block(false);
+	pthread_join(thread, NULL);
+	assert_true(sink_runner_flush(held, 20 * SECOND_NS));
+	assert_int_equal(probe.count, 10);
+	assert_true(sink_runner_safe(held, &event, &ordinal));
+	assert_int_equal(ordinal, 10);
+	assert_int_equal(event->seq, 10);
+	procobsrv_event_unref(event);
+	sink_runner_stop(held);
+}
+
+/* What is not for it is safe with it; but not before what is. */
+static void test_safe(void **state)
+{
+	struct sink_runner *runner = begin("durable: {kinds: [start]}");
+	const struct procobsrv_event *event;
+	uint64_t ordinal;
+
+	(void)state;
+	put(runner, &sample_killed, 1);
+	assert_true(sink_runner_safe(runner, &event, &ordinal));
+	assert_int_equal(ordinal, 1);
+	procobsrv_event_unref(event);
+	block(true);
+	put(runner, &sample_start, 2);
+	wait_in_write();
+	put(runner, &sample_killed, 3);
+	assert_false(sink_runner_safe(runner, &event, &ordinal));
+	block(false);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	assert_true(sink_runner_safe(runner, &event, &ordinal));
+	assert_int_equal(ordinal, 3);
+	procobsrv_event_unref(event);
+	sink_runner_stop(runner);
+}
+
+/* Once released it neither takes nor holds back, and what it was not given is not safe. */
+static void test_release(void **state)
+{
+	const struct procobsrv_event *event;
+	pthread_t thread;
+	uint64_t ordinal;
+
+	(void)state;
+	held = begin("durable: {queue: 4}");
+	atomic_store(&held_put, 0);
+	block(true);
+	assert_int_equal(pthread_create(&thread, NULL, put_many, NULL), 0);
+	WAIT_FOR(atomic_load(&held_put) == 4);
+	sink_runner_release(held);
+	pthread_join(thread, NULL);
+	assert_int_equal(atomic_load(&held_put), 10);
+	assert_false(sink_runner_flush(held, SECOND_NS / 100));
+	block(false);
+	assert_true(sink_runner_flush(held, 20 * SECOND_NS));
+	assert_int_equal(probe.count, 4);
+	assert_true(sink_runner_safe(held, &event, &ordinal));
+	assert_int_equal(ordinal, 4);
+	procobsrv_event_unref(event);
+	sink_runner_resume(held);
+	put(held, &sample_start, 11);
+	assert_true(sink_runner_flush(held, 20 * SECOND_NS));
+	assert_int_equal(probe.taken[4].seq, 11);
+	sink_runner_stop(held);
+}
+
+/* It is tried again, with the same events, and later opened anew. */
+static void test_failing_write(void **state)
+{
+	struct sink_runner *runner = begin("passing:");
+
+	(void)state;
+	WAIT_FOR(atomic_load(&probe.opened) == 1);
+	atomic_store(&probe.fail_write, 3);
+	uint64_t begin_ns = os_monotonic_ns();
+	put(runner, &sample_start, 1);
+	put(runner, &sample_start, 2);
+	WAIT_FOR(ask(runner).failures >= 1);
+	struct sink_runner_statistics statistics = ask(runner);
+	assert_true(statistics.failing && statistics.failing_since_ns > 0);
+	assert_string_equal(statistics.error, "the probe's disk is full");
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	/* 100 ms, 200 ms, 400 ms. */
+	assert_true(os_monotonic_ns() - begin_ns >= 690 * (SECOND_NS / 1000));
+	WAIT_FOR(!ask(runner).failing);
+	assert_int_equal(ask(runner).failures, 3);
+	assert_int_equal(probe.count, 2);
+	assert_int_equal(atomic_load(&probe.opened), 3);
+	assert_int_equal(atomic_load(&probe.closed), 2);
+	sink_runner_stop(runner);
+}
+
+static void test_failing_open(void **state)
+{
+	struct sink_runner *runner;
+
+	(void)state;
+	const struct configuration *configuration = configure("passing:");
+	reset();
+	atomic_store(&probe.fail_open, 2);
+	assert_int_equal(sink_runner_start(configuration, configuration->sinks, NULL, &runner), 0);
+	configuration_unref(configuration);
+	put(runner, &sample_start, 1);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	assert_int_equal(ask(runner).failures, 2);
+	assert_int_equal(probe.count, 1);
+	sink_runner_stop(runner);
+}
+
+static void change(struct sink_runner *runner, const char *text)
+{
+	const struct configuration *configuration = configure(text);
+
+	assert_int_equal(sink_runner_change(runner, configuration, configuration->sinks), 0);
+	configuration_unref(configuration);
+}
+
+static void test_change(void **state)
+{
+	struct sink_runner *runner = begin("passing:");
+
+	(void)state;
+	put(runner, &sample_start, 1);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	assert_string_equal(probe.path, "/initial");
+	change(runner, "passing: {path: /initial}");
+	WAIT_FOR(atomic_load(&probe.opened) == 1 && atomic_load(&probe.reopened) == 1);
+	change(runner, "passing: {path: /other, kinds: [exit]}");
+	WAIT_FOR(atomic_load(&probe.opened) == 2);
+	assert_int_equal(atomic_load(&probe.closed), 1);
+	put(runner, &sample_start, 2);
+	put(runner, &sample_killed, 3);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	assert_string_equal(probe.path, "/other");
+	assert_int_equal(probe.count, 2);
+	assert_int_equal(probe.taken[1].seq, 3);
+	sink_runner_stop(runner);
+}
+
+/* One that hangs in write() takes its new settings when it comes back, with what waits. */
+static void test_change_while_failing(void **state)
+{
+	struct sink_runner *runner = begin("durable:");
+
+	(void)state;
+	WAIT_FOR(atomic_load(&probe.opened) == 1);
+	atomic_store(&probe.fail_write, 1000);
+	put(runner, &sample_start, 1);
+	WAIT_FOR(ask(runner).failures >= 4);
+	atomic_store(&probe.fail_write, 0);
+	uint64_t begin_ns = os_monotonic_ns();
+	change(runner, "durable: {path: /other}");
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	assert_true(os_monotonic_ns() - begin_ns < SECOND_NS);
+	assert_string_equal(probe.path, "/other");
+	assert_int_equal(probe.count, 1);
+	sink_runner_stop(runner);
+}
+
+static void test_tend(void **state)
+{
+	struct sink_runner *runner = begin("passing:");
+
+	(void)state;
+	WAIT_FOR(atomic_load(&probe.tended) >= 2);
+	sink_runner_stop(runner);
+}
+
+/* Bytes bound it as well: 16 MiB of arguments each. */
+static void test_bytes(void **state)
+{
+	static char argument[16 << 20];
+	static const char *const argv[] = {argument, NULL};
+	static const struct procobsrv_process process = {.name = "much", .argv = argv, .argc = 1};
+	static struct event event = {.references = 1000};
+	struct event_queue queue = {0};
+
+	(void)state;
+	memset(argument, 'x', sizeof(argument) - 1);
+	event.public.kind = PROCOBSRV_EXEC;
+	event.public.process = &process;
+	for (uint64_t ordinal = 1; ordinal <= 4; ordinal++) {
+		assert_false(event_queue_full(&queue, 1000, SINK_RUNNER_BYTES_MAX));
+		assert_true(event_queue_put(&queue, &event.public, ordinal));
+	}
+	assert_true(event_queue_full(&queue, 1000, SINK_RUNNER_BYTES_MAX));
+	assert_int_equal(event_queue_remove(&queue, 4), 4);
+	assert_int_equal(queue.bytes, 0);
+	event_queue_free(&queue);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_filter),
+	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_full_at_the_end),
+	    cmocka_unit_test(test_durable),
+	    cmocka_unit_test(test_safe),
+	    cmocka_unit_test(test_release),
+	    cmocka_unit_test(test_failing_write),
+	    cmocka_unit_test(test_failing_open),
+	    cmocka_unit_test(test_change),
+	    cmocka_unit_test(test_change_while_failing),
+	    cmocka_unit_test(test_tend),
+	    cmocka_unit_test(test_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
