@@ -325,7 +325,7 @@ static void test_files(void **state)
 	(void)state;
 	assert_int_equal(
 	    configuration_read("/no/such/file", sinks, complain, complaints, &configuration),
-	    PROCOBSRV_ERROR_SYSTEM);
+	    PROCOBSRV_ERROR_NOT_FOUND);
 	assert_non_null(strstr(procobsrv_explain(), "/no/such/file"));
 	assert_true(file != NULL);
 	for (int line = 0; line < 200000; line++)
