@@ -2,6 +2,7 @@
 #include "privileges.h"
 
 #include "error.h"
+#include "setting.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -11,17 +12,36 @@
 #include <sys/socket.h>
 
 /* What each is for; it is kept only where this process has it. */
-static const unsigned kept[] = {
-    CAP_BPF,		 /* opens what is pinned, makes task iterators, replaces the observer */
-    CAP_PERFMON,	 /* programs that read the kernel's memory */
-    CAP_SYS_PTRACE,	 /* /proc/PID of other users: what the observer could not read itself */
-    CAP_DAC_READ_SEARCH, /* the names of control groups by their ids; /proc likewise */
-    CAP_CHOWN,		 /* the socket is its group's */
+struct capability {
+	unsigned number;
+	bool for_users; /* only where commands run as others: sinks with the setting "user" */
+};
+
+static const struct capability kept[] = {
+    {CAP_BPF, false},		  /* opens what is pinned, makes task iterators, replaces it */
+    {CAP_PERFMON, false},	  /* programs that read the kernel's memory */
+    {CAP_SYS_PTRACE, false},	  /* /proc/PID of others: what the observer could not read */
+    {CAP_DAC_READ_SEARCH, false}, /* the names of control groups by their ids; /proc likewise */
+    {CAP_CHOWN, false},		  /* the socket and files are their group's */
+    {CAP_SETUID, true},
+    {CAP_SETGID, true},
+    {CAP_KILL, true}, /* ends a command that takes too long */
 };
 
 #define KEPT_COUNT (sizeof(kept) / sizeof(kept[0]))
 
-static int keep_capabilities(void)
+static bool has_users(const struct configuration *configuration)
+{
+	for (size_t index = 0; index < configuration->sink_count; index++) {
+		const struct configuration_sink *sink = &configuration->sinks[index];
+		int setting = setting_find(sink->operations->settings, "user");
+		if (setting >= 0 && sink->values[setting].set)
+			return true;
+	}
+	return false;
+}
+
+static int keep_capabilities(bool users)
 {
 	bool has[KEPT_COUNT];
 
@@ -32,13 +52,14 @@ static int keep_capabilities(void)
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		which = CAPNG_SELECT_BOTH;
 	for (size_t index = 0; index < KEPT_COUNT; index++)
-		has[index] = capng_have_capability(CAPNG_PERMITTED, kept[index]);
+		has[index] = (users || !kept[index].for_users) &&
+			     capng_have_capability(CAPNG_PERMITTED, kept[index].number);
 	capng_clear(which);
 	for (size_t index = 0; index < KEPT_COUNT; index++)
 		if (has[index])
 			capng_update(CAPNG_ADD,
 				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
-				     kept[index]);
+				     kept[index].number);
 	if (capng_apply(which))
 		return error_set_errno(errno, "cannot give capabilities up");
 	return 0;
@@ -154,11 +175,10 @@ int privileges_drop(const struct configuration *configuration)
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	int error;
 
-	(void)configuration;
 	/* Before 5.11 a new observer is charged to it, also one that a reload asks for. Later ones
 	 * do without: no matter if it is refused. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	if ((error = keep_capabilities()))
+	if ((error = keep_capabilities(has_users(configuration))))
 		return error;
 	return forbid_calls();
 }
