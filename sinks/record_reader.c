@@ -28,8 +28,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_EXECS] = "SELECT " EXEC_COLUMNS " FROM execs WHERE process = ?1 ORDER BY id",
     [STATEMENT_EXEC_THEN] = "SELECT " EXEC_COLUMNS " FROM execs "
 			    "WHERE process = ?1 AND time_ns <= ?2 ORDER BY id DESC LIMIT 1",
-    [STATEMENT_ATTEMPTS] = "SELECT id, time_ns, path, argv, error FROM attempts "
-			   "WHERE process = ?1 ORDER BY id",
+    [STATEMENT_ATTEMPTS] = ("SELECT id, time_ns, path, argv, error FROM attempts "
+			    "WHERE process = ?1 ORDER BY id"),
     [STATEMENT_TEXT] = "SELECT bytes FROM texts WHERE id = ?1",
 };
 
