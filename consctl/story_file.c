@@ -1,21 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 #include "story_file.h"
 #include "consctl.h"
+#include "filter.h"
 #include "lines.h"
+#include "story/line_event.h"
+
+struct reading {
+	struct story *story;
+	struct filter *filter; /* NULL: everything matches */
+	struct line_event event;
+};
+
+/* What begins or ends a run, is damaged or tells of losses, the story itself judges. */
+static bool is_left_out(struct reading *reading, const char *line, size_t size)
+{
+	return reading->filter && line_event_read(&reading->event, line, size) &&
+	       reading->event.event.kind != PROCOBSRV_LOST &&
+	       !filter_match(reading->filter, &reading->event.event);
+}
 
 static void on_line(const char *line, size_t size, bool torn, void *param)
 {
-	struct story *story = param;
+	struct reading *reading = param;
 
 	if (torn)
-		story->foreign++;
-	else if (size)
-		story_add_line(story, line, size);
+		reading->story->foreign++;
+	else if (size && !is_left_out(reading, line, size))
+		story_add_line(reading->story, line, size);
 }
 
-int story_file_read(struct story *story, const char *path)
+static int read_lines(struct story *story, const char *path, const char *match)
 {
-	int status = lines_read(path, on_line, story);
+	struct reading reading = {.story = story};
+	int error = match ? filter_compile(match, &reading.filter) : 0;
+	int status;
+
+	if (error) {
+		complain_library(error);
+		return STATUS_FAILED;
+	}
+	status = lines_read(path, on_line, &reading);
+	line_event_free(&reading.event);
+	filter_free(reading.filter);
+	return status;
+}
+
+int story_file_read(struct story *story, const char *path, const char *match)
+{
+	int status = read_lines(story, path, match);
 
 	if (status)
 		return status;
@@ -27,6 +59,10 @@ int story_file_read(struct story *story, const char *path)
 		complain("'%s' was written by a newer version, in a schema that this one does not "
 			 "know",
 			 path);
+		return STATUS_FAILED;
+	}
+	if (!story->count && match) {
+		complain("'%s' holds no event that matches --match", path);
 		return STATUS_FAILED;
 	}
 	if (!story->count) {

@@ -80,7 +80,7 @@ static int observe(struct timeline *timeline)
 
 static int read_file(struct timeline *timeline)
 {
-	if (story_file_read(&timeline->story, timeline->settings->from))
+	if (story_file_read(&timeline->story, timeline->settings->from, timeline->settings->match))
 		return STATUS_RUN_FAILED;
 	format_text_escape(&timeline->title, timeline->settings->from);
 	return STATUS_FINE;
@@ -195,9 +195,9 @@ static bool check_usage(const struct settings *settings)
 			 "timeline --help'");
 		return false;
 	}
-	if ((recorded || settings->from) && settings->match) {
-		complain("--%s draws all that %s tells: it takes no --match",
-			 recorded ? "since" : "from", recorded ? "the record" : "the file");
+	if (recorded && settings->match) {
+		complain("--since draws all that the record tells: it takes no --match; write it "
+			 "with 'consctl history --format json', and draw that with --from");
 		return false;
 	}
 	return true;

@@ -209,7 +209,7 @@ static int take_moment(const char *at, int64_t day_ns, int64_t *at_ns)
 /* A time of day alone is of the day of the last event. */
 static int read_file(struct past *past, const struct settings *settings)
 {
-	int status = story_file_read(&past->story, settings->from);
+	int status = story_file_read(&past->story, settings->from, NULL);
 
 	past->moment = settings->at;
 	if (status == STATUS_FINE && settings->at)

@@ -3,7 +3,9 @@
  * Any lines become a story, and any story a page, a trace and a summary that are well-formed: no
  * text of theirs ends the script element, breaks the JSON or steers a terminal.
  */
+#include "format.h"
 #include "json_scan.h"
+#include "line_event.h"
 #include "story.h"
 #include "timeline.h"
 
@@ -68,10 +70,21 @@ static void check_summary(const struct story *story)
 	buffer_free(&summary);
 }
 
+/* What was read of a line can be written again, and is JSON then. */
+static void check_event(const struct procobsrv_event *event)
+{
+	struct buffer line = BUFFER_EMPTY;
+
+	format_json_event(&line, event);
+	require(line.failed || json_scan(line.data, line.size - 1, NULL, NULL));
+	buffer_free(&line);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *line = (const char *)data;
 	const char *end = line + size;
+	struct line_event event = {0};
 	struct story story;
 
 	story_open(&story);
@@ -81,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!line_end)
 			line_end = end;
 		story_add_line(&story, line, (size_t)(line_end - line));
+		if (line_event_read(&event, line, (size_t)(line_end - line)))
+			check_event(&event.event);
 		line = line_end + 1;
 	}
 	require(!story.failed);
@@ -88,5 +103,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_trace(&story);
 	check_summary(&story);
 	story_close(&story);
+	line_event_free(&event);
 	return 0;
 }

@@ -67,6 +67,15 @@ check 'timeline: hostile arguments' sh -c "! grep -q '<img' '$work/page.html'"
 
 # A file whose writer was killed.
 head -c $(($(wc -c <"$work/lines") * 2 / 3)) "$work/lines" >"$work/torn"
+try "$consctl" timeline --from "$work/lines" --match 'name == "sleep"' --format perfetto
+check 'timeline --from --match: status 0' ended_with 0
+check 'timeline --from --match: what matches' out '"name": ?"sleep'
+check 'timeline --from --match: nothing else' sh -c "! grep -Eq '\"name\": ?\"sh\"' '$work/out'"
+try "$consctl" timeline --from "$work/lines" --match 'name == "nobody-is-called-so"' -o "$work/page.html"
+check 'timeline --from --match: nothing matches, 125' ended_with 125
+check 'timeline --from --match: nothing matches, said' err 'holds no event that matches --match'
+try "$consctl" timeline --from "$work/lines" --match 'name ==' -o "$work/page.html"
+check 'timeline --from --match: no expression, 125' ended_with 125
 try "$consctl" timeline --from "$work/torn" -o "$work/page.html"
 check 'a torn file: what it has' ended_with 0
 check 'a torn file: said' err '1 lines of .* are torn'

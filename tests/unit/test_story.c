@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The story that consctl timeline, tree --from and run --summary tell, from JSON lines. */
+#include "filter.h"
+#include "format.h"
 #include "harness.h"
 #include "json_scan.h"
+#include "line_event.h"
+#include "sample_events.h"
 #include "story.h"
 #include "timeline.h"
 #include "wall_time.h"
@@ -368,6 +372,77 @@ static void typed_times(void **state)
 	assert_true(typed("today 10:30") == typed("10:30"));
 }
 
+/* What the JSON writer wrote is read as what it was written of. */
+static void events_of_lines(void **state)
+{
+	struct line_event event = {0};
+	struct buffer line = BUFFER_EMPTY, again = BUFFER_EMPTY;
+	size_t same = 0;
+
+	(void)state;
+	for (const struct procobsrv_event *const *sample = sample_events; *sample; sample++) {
+		line.size = again.size = 0;
+		format_json_event(&line, *sample);
+		assert_true(line_event_read(&event, line.data, line.size - 1));
+		format_json_event(&again, &event.event);
+		buffer_append_character(&line, '\0');
+		buffer_append_character(&again, '\0');
+		/* Of bytes that are no UTF-8 the line has the exact ones besides. */
+		if (strstr(line.data, "_base64"))
+			continue;
+		assert_string_equal(again.data, line.data);
+		same++;
+	}
+	assert_true(same >= 8);
+	buffer_free(&line);
+	buffer_free(&again);
+	line_event_free(&event);
+}
+
+static bool matches(const char *expression, const char *line)
+{
+	struct line_event event = {0};
+	struct filter *filter;
+	bool matched;
+
+	assert_int_equal(filter_compile(expression, &filter), 0);
+	assert_true(line_event_read(&event, line, strlen(line)));
+	matched = filter_match(filter, &event.event);
+	filter_free(filter);
+	line_event_free(&event);
+	return matched;
+}
+
+static void lines_match_expressions(void **state)
+{
+	static const char exec[] =
+	    "{\"schema\":1,\"kind\":\"exec\",\"seq\":3,\"time\":\"2026-11-22T06:13:00Z\","
+	    "\"process\":{"
+	    "\"pid\":812,\"id\":\"a\",\"name\":\"cc1\",\"argv\":[\"cc1\",\"-E\",\"a.c\"],\"uid\":0,"
+	    "\"cgroup\":\"18446744073709551615\",\"setuid\":true,\"unit\":\"x.service\","
+	    "\"namespaces\":{\"pid\":7},\"missing\":[{\"field\":\"cwd\",\"reason\":\"gap\"}]},"
+	    "\"parent\":{\"pid\":811,\"id\":\"b\",\"name\":\"gcc\"}}";
+	static const char exit[] =
+	    "{\"kind\":\"exit\",\"process\":{\"id\":\"a\"},\"exit\":{\"code\":3}}";
+	struct line_event event = {0};
+
+	(void)state;
+	assert_true(matches("kind == \"exec\" && name == \"cc1\" && uid == 0", exec));
+	assert_true(matches("argv ~ \"a.c\" && parent.name == \"gcc\" && setuid", exec));
+	assert_true(matches("cgroup == 18446744073709551615 && unit ~ \"*.service\"", exec));
+	assert_true(matches("namespaces.pid == 7 && missing == \"cwd\"", exec));
+	assert_true(matches("time ~ \"2026-11-22T06:13:00*\"", exec));
+	assert_false(matches("loginuid == 0", exec)); /* not told */
+	assert_false(matches("secure", exec));
+	assert_true(matches("exit.code > 2", exit));
+	assert_false(matches("exit.code > 3", exit));
+	assert_false(matches("exit.code > 2", exec));
+	assert_false(line_event_read(&event, "{\"kind\":\"begin\"}", 16));
+	assert_false(line_event_read(&event, "{\"kind\":\"exec\"", 14));
+	assert_false(line_event_read(&event, "", 0));
+	line_event_free(&event);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +455,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(others_lines, open_story, close_story),
 	    cmocka_unit_test_setup_teardown(many_processes, open_story, close_story),
 	    cmocka_unit_test_setup_teardown(hostile_names, open_story, close_story),
+	    cmocka_unit_test(events_of_lines),
+	    cmocka_unit_test(lines_match_expressions),
 	    cmocka_unit_test(json_strings),
 	    cmocka_unit_test(times),
 	    cmocka_unit_test(typed_times),
