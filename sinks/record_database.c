@@ -22,15 +22,15 @@
 #define TEXT_OF(number)	    TEXT_OF_VALUE(number)
 #define TEXT_OF_VALUE(name) #name
 
-/* What is looked through at each opening, at most. */
-#define CHECK_NS 1000000000ull
+/* Bytes of a record that is looked through as a whole at each opening: some tenths of a second. */
+#define CHECKED_WHOLE (UINT64_C(32) << 20)
 
 /* ---- failures ---- */
 
 int record_database_failed(struct record_database *database, int status, const char *what)
 {
 	const char *path = database->path;
-	/* A statement that does not compile: a table or a column is not there. */
+	/* SQLite's general one says nothing; what it says beside it does. */
 	const char *detail =
 	    status == SQLITE_ERROR ? sqlite3_errmsg(database->connection) : sqlite3_errstr(status);
 	int system = database->connection ? sqlite3_system_errno(database->connection) : 0;
@@ -38,7 +38,6 @@ int record_database_failed(struct record_database *database, int status, const c
 	switch (status & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-	case SQLITE_ERROR:
 		database->damaged = true;
 		return error_set(PROCOBSRV_ERROR_CORRUPT, "%s: cannot %s: %s", path, what, detail);
 	case SQLITE_BUSY:
@@ -167,45 +166,46 @@ static int set_up(struct record_database *database, uint64_t cache_size)
 	return error ? error : execute(database, pragma, "open");
 }
 
-struct check {
-	uint64_t until_ns;
-};
-
-static int check_is_over(void *param)
+/* All of a small one. */
+static int check_whole(struct record_database *database)
 {
-	const struct check *check = param;
-
-	return os_monotonic_ns() > check->until_ns;
-}
-
-/* Looks through the file for a while: a small one whole, of a large one the beginning. */
-static int look_through(struct record_database *database)
-{
-	struct check check = {os_monotonic_ns() + CHECK_NS};
 	sqlite3_stmt *statement = NULL;
 	int error = 0;
-
-	sqlite3_progress_handler(database->connection, 10000, check_is_over, &check);
 	int status =
 	    sqlite3_prepare_v2(database->connection, "PRAGMA quick_check(1)", -1, &statement, NULL);
+
 	if (!status)
 		status = sqlite3_step(statement);
-	const char *finding =
-	    status == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "ok";
-	if (!finding || strcmp(finding, "ok") != 0) {
+	if (status != SQLITE_ROW) {
+		error = record_database_failed(database, status, "check it");
+	} else if (strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0) {
 		/* A line that names the database, then what is wrong with it. */
-		const char *second = finding ? strchr(finding, '\n') : NULL;
+		const char *finding = (const char *)sqlite3_column_text(statement, 0);
+		const char *second = strchr(finding, '\n');
 		database->damaged = true;
 		error = error_set(PROCOBSRV_ERROR_CORRUPT, "%s is damaged: %s", database->path,
-				  second    ? second + 1
-				  : finding ? finding
-					    : "it cannot be checked");
-	} else if (status != SQLITE_ROW && status != SQLITE_INTERRUPT) {
-		error = record_database_failed(database, status, "check it");
+				  second ? second + 1 : finding);
 	}
 	sqlite3_finalize(statement);
-	sqlite3_progress_handler(database->connection, 0, NULL, NULL);
 	return error;
+}
+
+/*
+ * Of a large one the end, where a crash would have left its mark; minutes would pass for all of it.
+ * What is damaged elsewhere shows when it is come to.
+ */
+static int look_through(struct record_database *database)
+{
+	if (record_database_size(database->path) <= CHECKED_WHOLE)
+		return check_whole(database);
+	return execute(
+	    database,
+	    "SELECT sum(length(bytes)) FROM (SELECT bytes FROM texts ORDER BY id DESC LIMIT 1000);"
+	    "SELECT sum(pid) FROM (SELECT pid FROM processes ORDER BY id DESC LIMIT 1000);"
+	    "SELECT sum(flags) FROM (SELECT flags FROM execs ORDER BY id DESC LIMIT 1000);"
+	    "SELECT max(end_ns), min(end_ns) FROM processes;"
+	    "SELECT max(time_ns), min(time_ns) FROM execs",
+	    "read it");
 }
 
 static int set_state(struct record_database *database, const char *name, const char *value,
@@ -275,14 +275,14 @@ static int begin(struct record_database *database, uint64_t cache_size)
 		error = prepare_new(database);
 	if (!error)
 		error = set_up(database, cache_size);
-	if (!error && !is_new)
-		error = look_through(database);
 	if (error)
 		return error;
 	int status = record_migrate(database->connection, record_steps, RECORD_VERSION_NOW);
 	if (status)
 		return record_database_failed(database, status, "bring it to this version");
 	error = record_statements_prepare(database);
+	if (!error && !is_new)
+		error = look_through(database);
 	return error ? error : load_state(database);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Rows in one transaction, and how many slices of ended processes come before one of the rest. */
-#define SLICE		256
+#define SLICE		1024
 #define SLICES_OF_ENDED 16
 
 #define MARK_SLICE   2048

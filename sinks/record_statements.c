@@ -2,7 +2,7 @@
 /* The statements of the record, and how they are bound, run and read. */
 #include "record_database.h"
 
-#include "procobsrv.h"
+#include "error.h"
 
 #include <stdio.h>
 
@@ -99,6 +99,11 @@ int record_statements_prepare(struct record_database *database)
 		status =
 		    sqlite3_prepare_v3(database->connection, texts[i], -1,
 				       SQLITE_PREPARE_PERSISTENT, &database->statements[i], NULL);
+	if (status == SQLITE_ERROR) {
+		database->damaged = true;
+		return error_set(PROCOBSRV_ERROR_CORRUPT, "%s: %s", database->path,
+				 sqlite3_errmsg(database->connection));
+	}
 	return status ? record_database_failed(database, status, "read it") : 0;
 }
 
