@@ -102,8 +102,10 @@ static bool add(struct cgroup_table *table, struct cgroup *group)
 /* Keeps one of the older half that is asked for still. */
 static struct cgroup *keep(struct cgroup_table *table, struct cgroup *group)
 {
+	uint64_t id = group->id;
+
 	cgroup_ref(group); /* the older half may go */
-	return add(table, group) ? group : find_in(&table->older, group->id);
+	return add(table, group) ? group : find_in(&table->older, id);
 }
 
 static struct cgroup *look_up(struct cgroup_table *table, uint64_t id)
