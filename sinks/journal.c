@@ -8,11 +8,10 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 
 #include "error.h"
-#include "fields.h"
+#include "field_text.h"
 #include "format.h"
 #include "sink.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -85,41 +84,6 @@ static void add_text(struct sink *sink, const char *text)
 	buffer_append_text(&sink->text, text);
 }
 
-/* "process." and "namespaces.user" become PROCESS_NAMESPACES_USER. */
-static void add_name(struct sink *sink, const char *prefix, const char *name)
-{
-	size_t begin = sink->text.size;
-
-	if (strcmp(prefix, "process.") != 0)
-		buffer_append_text(&sink->text, "procobsrv_");
-	buffer_append_text(&sink->text, prefix);
-	buffer_append_text(&sink->text, name);
-	for (size_t at = begin; at < sink->text.size && !sink->text.failed; at++) {
-		char *character = &sink->text.data[at];
-
-		*character = *character == '.' ? '_' : (char)toupper((unsigned char)*character);
-	}
-	buffer_append_character(&sink->text, '=');
-}
-
-/* argv as a shell would need it: the journal keeps neither order nor repeats of one field's values.
- */
-static void add_texts(struct sink *sink, const struct field_value *value)
-{
-	if (value->texts) {
-		format_text_argv(&sink->text, value->texts, value->count);
-		return;
-	}
-	for (size_t at = 0; at < value->count; at++) {
-		if (at)
-			buffer_append_text(&sink->text, ", ");
-		buffer_append_text(&sink->text, value->missing[at].field);
-		buffer_append_text(&sink->text, " (");
-		buffer_append_text(&sink->text, value->missing[at].reason);
-		buffer_append_character(&sink->text, ')');
-	}
-}
-
 static void add_field(struct sink *sink, const char *prefix, const struct field *field,
 		      const void *object)
 {
@@ -131,23 +95,15 @@ static void add_field(struct sink *sink, const char *prefix, const struct field 
 	    !field_read(field, object, &value))
 		return;
 	begin_field(sink);
-	add_name(sink, prefix, field->name);
-	switch (field_value_type(field)) {
-	case FIELD_VALUE_BOOLEAN:
-		buffer_append_character(&sink->text, value.boolean ? '1' : '0');
-		break;
-	case FIELD_VALUE_NUMBER:
-		if (value.negative)
-			buffer_append_character(&sink->text, '-');
-		buffer_append_unsigned(&sink->text, value.number);
-		break;
-	case FIELD_VALUE_TEXT:
-		buffer_append(&sink->text, value.text, value.size);
-		break;
-	case FIELD_VALUE_TEXTS:
-		add_texts(sink, &value);
-		break;
-	}
+	/* process.exe is PROCESS_EXE; exit.code, which others might use too, PROCOBSRV_EXIT_CODE.
+	 */
+	if (strcmp(prefix, "process.") != 0)
+		buffer_append_text(&sink->text, "PROCOBSRV_");
+	field_text_append_name(&sink->text, prefix);
+	field_text_append_name(&sink->text, field->name);
+	buffer_append_character(&sink->text, '=');
+	/* argv is one text: the journal keeps neither order nor repeats of a field's values. */
+	field_text_append_value(&sink->text, field, &value);
 }
 
 static void add_fields(struct sink *sink, const struct procobsrv_event *event)
