@@ -233,13 +233,17 @@ static int note_statement(unsigned mask, void *param, void *statement, void *tex
 	return 0;
 }
 
-/* That no table is gone through as a whole; and, for what is streamed, that nothing is sorted. */
-static void check_plan(const char *sql, bool sorts)
+/*
+ * That no table is gone through as a whole; and, for what is streamed, that nothing is sorted.
+ * Whether the index is used.
+ */
+static bool check_plan(const char *sql, bool sorts, const char *wanted)
 {
 	static const char *const tables[] = {"processes", "execs",  "attempts",
 					     "texts",	  "losses", "ended"};
 	char explain[4096];
 	sqlite3_stmt *statement;
+	bool used = false;
 
 	snprintf(explain, sizeof(explain), "EXPLAIN QUERY PLAN %s", sql);
 	assert_int_equal(sqlite3_prepare_v2(oracle, explain, -1, &statement, NULL), 0);
@@ -251,8 +255,10 @@ static void check_plan(const char *sql, bool sorts)
 				fail_msg("%s: %s", step, sql);
 		if (!sorts && strstr(step, "TEMP B-TREE"))
 			fail_msg("%s: %s", step, sql);
+		used = used || (!strncmp(step, "SEARCH ", 7) && strstr(step, wanted));
 	}
 	sqlite3_finalize(statement);
+	return used;
 }
 
 static void trace(bool on)
@@ -261,19 +267,23 @@ static void trace(bool on)
 			 on ? note_statement : NULL, NULL);
 }
 
-static void check_plans(bool sorts)
+static void check_plans(bool sorts, const char *wanted)
 {
+	bool used = false;
+
 	trace(false);
 	assert_true(statement_count > 0);
 	for (size_t index = 0; index < statement_count; index++) {
-		check_plan(statements[index], sorts);
+		used = check_plan(statements[index], sorts, wanted) || used;
 		free(statements[index]);
 	}
 	statement_count = 0;
+	if (!used)
+		fail_msg("%s is not used", wanted);
 }
 
 /* One question in several ways: forwards, backwards, in small portions. */
-static void check_search(struct record_query query, const char *sql, bool sorts)
+static void check_search(struct record_query query, const char *sql, bool sorts, const char *wanted)
 {
 	struct answer *expected = calloc(2, sizeof(*expected));
 	struct answer *got = expected + 1;
@@ -283,7 +293,7 @@ static void check_search(struct record_query query, const char *sql, bool sorts)
 	assert_true(expected->count > 0);
 	trace(true);
 	search(&query, RUNS_MOST, got);
-	check_plans(sorts);
+	check_plans(sorts, wanted);
 	check_order(got, false);
 	check_same(got, expected);
 	search(&query, 7, got);
@@ -292,7 +302,7 @@ static void check_search(struct record_query query, const char *sql, bool sorts)
 	query.newest_first = true;
 	trace(true);
 	search(&query, 5, got);
-	check_plans(sorts);
+	check_plans(sorts, wanted);
 	check_order(got, true);
 	check_same(got, expected);
 	free(expected);
@@ -330,30 +340,30 @@ static void searches(void **state)
 	char sql[512];
 
 	(void)state;
-	check_search((struct record_query){EVERY}, EXECS "1", false);
+	check_search((struct record_query){EVERY}, EXECS "1", false, "execs_time");
 	check_search((struct record_query){.interval = {middle, INT64_MAX}},
-		     EXECS "origin = 3 AND time_ns >= " MIDDLE, false);
+		     EXECS "origin = 3 AND time_ns >= " MIDDLE, false, "execs_time");
 	check_search((struct record_query){.interval = {INT64_MIN, middle}},
-		     EXECS "time_ns < " MIDDLE, false);
+		     EXECS "time_ns < " MIDDLE, false, "execs_time");
 	snprintf(sql, sizeof(sql),
 		 EXECS "name = (SELECT id FROM texts WHERE bytes = CAST('%s' AS BLOB))", name);
-	check_search((struct record_query){EVERY, .name = name}, sql, false);
+	check_search((struct record_query){EVERY, .name = name}, sql, false, "execs_name");
 	snprintf(sql, sizeof(sql),
 		 EXECS "exe = (SELECT id FROM texts WHERE bytes = CAST('%s' AS BLOB))", exe);
-	check_search((struct record_query){EVERY, .exe = exe}, sql, false);
+	check_search((struct record_query){EVERY, .exe = exe}, sql, false, "execs_exe");
 	snprintf(sql, sizeof(sql), EXECS "uid = %u AND time_ns < " MIDDLE, uid);
 	check_search(
 	    (struct record_query){.interval = {INT64_MIN, middle}, .has_uid = true, .uid = uid},
-	    sql, false);
+	    sql, false, "execs_uid");
 	snprintf(sql, sizeof(sql),
 		 EXECS "uid = %u AND exe = (SELECT id FROM texts WHERE bytes = CAST('%s' AS BLOB))",
 		 uid, exe);
 	check_search((struct record_query){EVERY, .exe = exe, .has_uid = true, .uid = uid}, sql,
-		     false);
+		     false, "execs_exe");
 	check_search((struct record_query){EVERY, .forks = true},
 		     EXECS "1 UNION ALL SELECT start_ns, id, 0 FROM processes NOT INDEXED WHERE "
 			   "origin = 2 AND id NOT IN (SELECT process FROM execs)",
-		     false);
+		     false, "processes_start");
 	free(name);
 	free(exe);
 }
@@ -368,12 +378,12 @@ static void failures(void **state)
 	check_search((struct record_query){EVERY, .failed = true},
 		     "SELECT end_ns, id, " LAST_EXEC " FROM processes NOT INDEXED WHERE "
 		     "(code <> 0 OR signal <> 0) AND last <> 0",
-		     false);
+		     false, "processes_failed");
 	check_search(
 	    (struct record_query){.interval = {middle, INT64_MAX}, .failed = true, .forks = true},
 	    "SELECT end_ns, id, " LAST_EXEC " FROM processes NOT INDEXED WHERE "
 	    "(code <> 0 OR signal <> 0) AND end_ns >= " MIDDLE,
-	    false);
+	    false, "processes_failed");
 }
 
 /* Who ran at many moments, and what each of them ran then. */
@@ -396,7 +406,7 @@ static void running(void **state)
 			 (long long)at, (long long)at, (long long)at);
 		check_search(
 		    (struct record_query){.interval = {at, at}, .forks = true, .running = true},
-		    sql, true);
+		    sql, true, "processes_long");
 	}
 	/* Those that took from ten seconds on are found in another way than the others. */
 	assert_true(ask("SELECT count(*) FROM processes WHERE end_ns - start_ns > 10000000000") >
@@ -422,7 +432,7 @@ static void descent(void **state)
 	(void)state;
 	trace(true);
 	assert_int_equal(record_find_tree(reader, parent, &found), 0);
-	check_plans(true);
+	check_plans(true, "processes_parent");
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM processes NOT INDEXED WHERE parent = %lld",
 		 (long long)parent);
 	assert_true(found.count > (size_t)ask(sql));
@@ -431,7 +441,7 @@ static void descent(void **state)
 
 	trace(true);
 	assert_int_equal(record_find_ancestors(reader, child, &found), 0);
-	check_plans(true);
+	check_plans(true, "PRIMARY KEY");
 	assert_true(found.rows[found.count - 1] == child);
 	for (size_t index = found.count; index-- > 1;) {
 		snprintf(sql, sizeof(sql), "SELECT parent FROM processes WHERE id = %lld",
@@ -442,7 +452,7 @@ static void descent(void **state)
 
 	trace(true);
 	assert_int_equal(record_find_pid(reader, pid, INT64_MAX, &found), 0);
-	check_plans(false);
+	check_plans(false, "processes_pid");
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM processes NOT INDEXED WHERE pid = %u",
 		 pid);
 	assert_int_equal(found.count, ask(sql));
