@@ -17,7 +17,6 @@ struct part {
 	size_t size;
 	enum field_section section;
 	const struct field *field;
-	bool ends; /* the argument */
 };
 
 struct command_text {
@@ -51,6 +50,12 @@ static int add_literal(struct command_text *text, const char *literal, size_t si
 	part->literal = literal;
 	part->size = size;
 	return 0;
+}
+
+static int end_argument(struct command_text *text)
+{
+	text->arguments++;
+	return add_literal(text, "", 1); /* its NUL */
 }
 
 /* Whether a process can make of it what it likes: not so with numbers, times, identities. */
@@ -115,12 +120,7 @@ static int compile_argument(struct command_text *text, const char *argument, boo
 			at = end + 1;
 		}
 	}
-	if (!error && at == argument)
-		error = add_literal(text, argument, 0);
-	if (!error)
-		text->parts[text->count - 1].ends = true;
-	text->arguments++;
-	return error;
+	return error ? error : end_argument(text);
 }
 
 int command_text_compile(const char *const *list, struct command_text **text)
@@ -139,10 +139,8 @@ int command_text_compile(const char *const *list, struct command_text **text)
 		return out_of_memory();
 	/* Which program is run, no event decides. */
 	error = add_literal(made, program, strlen(program));
-	if (!error && made->parts) {
-		made->parts[0].ends = true;
-		made->arguments = 1;
-	}
+	if (!error)
+		error = end_argument(made);
 	for (size_t at = 1; list[at] && !error; at++) {
 		error = compile_argument(made, list[at], after_dashes);
 		after_dashes |= !strcmp(list[at], "--");
@@ -177,8 +175,6 @@ static void append_arguments(struct buffer *buffer, const struct command_text *t
 			buffer_append(buffer, part->literal, part->size);
 		else if (read_value(event, part->section, part->field, &value))
 			field_text_append_value(buffer, part->field, &value);
-		if (part->ends)
-			buffer_append_character(buffer, '\0');
 	}
 }
 
