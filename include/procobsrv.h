@@ -358,7 +358,8 @@ PROCOBSRV_API int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_
 
 /*
  * Waits until the monitor has ended by itself or by procobsrv_stop(), at most timeout_ms
- * milliseconds (-1: for ever). Not from the handler (STATE). Errors: TIMEOUT.
+ * milliseconds (-1: for ever). Not from the handler (STATE). Errors: TIMEOUT; and what made it end
+ * by itself, if its backend could not go on (its events until then have been delivered).
  */
 PROCOBSRV_API int procobsrv_wait(struct procobsrv *monitor, int timeout_ms);
 

@@ -67,6 +67,18 @@ static int fetch(struct procobsrv *monitor, int timeout_ms)
 	}
 }
 
+/* Why there is no event: that there was none, or what the source could not do any more. */
+static int explain(struct procobsrv *monitor, int error)
+{
+	pthread_mutex_lock(&monitor->lock);
+	if (error == PROCOBSRV_ERROR_ENDED && monitor->end_error)
+		error_set(error, "%s", monitor->end_explanation);
+	else
+		error_set(error, "%s", procobsrv_strerror(error));
+	pthread_mutex_unlock(&monitor->lock);
+	return error;
+}
+
 int procobsrv_next(struct procobsrv *monitor, int timeout_ms, const struct procobsrv_event **event)
 {
 	if (monitor_has_handler(monitor))
@@ -85,7 +97,7 @@ int procobsrv_next(struct procobsrv *monitor, int timeout_ms, const struct proco
 		monitor->current = pop_ready(monitor);
 	fetch_set_readable(monitor, error == PROCOBSRV_ERROR_ENDED);
 	if (error)
-		return error_set(error, "%s", procobsrv_strerror(error));
+		return explain(monitor, error);
 	*event = &monitor->current->public;
 	return 0;
 }

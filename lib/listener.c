@@ -136,6 +136,17 @@ static void look_for_losses(struct procobsrv *monitor, struct source_statistics 
 		os_event_set(monitor->readable);
 }
 
+/* Told to who waits for the end, or fetches until then. */
+static void note_end(struct procobsrv *monitor, int error)
+{
+	if (error == PROCOBSRV_ERROR_ENDED)
+		return;
+	pthread_mutex_lock(&monitor->lock);
+	monitor->end_error = error;
+	error_save(monitor->end_explanation);
+	pthread_mutex_unlock(&monitor->lock);
+}
+
 static void observe(struct procobsrv *monitor)
 {
 	struct source_statistics *seen = &monitor->last_statistics;
@@ -145,8 +156,10 @@ static void observe(struct procobsrv *monitor)
 		uint64_t position = queue_position(monitor->queue);
 		int error =
 		    monitor->operations->drain(monitor->source, TAKER_IDLE_MS, on_batch, monitor);
-		if (error)
+		if (error) {
+			note_end(monitor, error);
 			break;
+		}
 		if (monitor->options.source.resident)
 			reader_make_room(monitor);
 		if (position == queue_position(monitor->queue))

@@ -219,6 +219,7 @@ static int prepare_run(struct procobsrv *monitor)
 	monitor->taker_done = false;
 	monitor->drained = false;
 	monitor->open_error = 0;
+	monitor->end_error = 0;
 	return 0;
 }
 
@@ -277,6 +278,26 @@ static void wait_until_drained(struct procobsrv *monitor)
 	pthread_mutex_unlock(&monitor->lock);
 }
 
+/* 0 or TIMEOUT. */
+static int wait_for_end(struct procobsrv *monitor, int timeout_ms)
+{
+	uint64_t now = os_monotonic_ns();
+	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000;
+	int error = 0;
+
+	pthread_mutex_lock(&monitor->lock);
+	while (monitor->state != MONITOR_ENDED && monitor->state != MONITOR_IDLE && !error) {
+		if (deadline == UINT64_MAX)
+			pthread_cond_wait(&monitor->changed, &monitor->lock);
+		else if ((now = os_monotonic_ns()) < deadline)
+			os_condition_wait(&monitor->changed, &monitor->lock, deadline - now);
+		else
+			error = PROCOBSRV_ERROR_TIMEOUT;
+	}
+	pthread_mutex_unlock(&monitor->lock);
+	return error ? error_set(error, "the monitor has not ended yet") : 0;
+}
+
 int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 {
 	if (mode != PROCOBSRV_STOP_DRAIN && mode != PROCOBSRV_STOP_DISCARD)
@@ -291,29 +312,23 @@ int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 	if (in_handler(monitor))
 		return 0;
 	if (monitor_has_handler(monitor))
-		return procobsrv_wait(monitor, -1);
+		return wait_for_end(monitor, -1);
 	wait_until_drained(monitor);
 	return 0;
 }
 
 int procobsrv_wait(struct procobsrv *monitor, int timeout_ms)
 {
-	uint64_t now = os_monotonic_ns();
-	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX : now + (uint64_t)timeout_ms * 1000000;
-	int error = 0;
-
 	if (in_handler(monitor))
 		return error_set(PROCOBSRV_ERROR_STATE,
 				 "a handler cannot wait for its own monitor to end");
+	int error = wait_for_end(monitor, timeout_ms);
+	if (error)
+		return error;
 	pthread_mutex_lock(&monitor->lock);
-	while (monitor->state != MONITOR_ENDED && monitor->state != MONITOR_IDLE && !error) {
-		if (deadline == UINT64_MAX)
-			pthread_cond_wait(&monitor->changed, &monitor->lock);
-		else if ((now = os_monotonic_ns()) < deadline)
-			os_condition_wait(&monitor->changed, &monitor->lock, deadline - now);
-		else
-			error = PROCOBSRV_ERROR_TIMEOUT;
-	}
+	error = monitor->end_error;
+	if (error)
+		error_set(error, "%s", monitor->end_explanation);
 	pthread_mutex_unlock(&monitor->lock);
-	return error ? error_set(error, "the monitor has not ended yet") : 0;
+	return error;
 }

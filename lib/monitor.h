@@ -69,6 +69,8 @@ struct procobsrv {
 	bool taker_done;
 	int open_error;
 	char open_explanation[ERROR_TEXT_SIZE];
+	int end_error; /* why observing ended by itself; 0: it did not, or its tree has ended */
+	char end_explanation[ERROR_TEXT_SIZE];
 	char limits[ERROR_TEXT_SIZE];
 	char spill_refusal[256]; /* why nothing can be put on disk; empty: it can */
 

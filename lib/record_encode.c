@@ -4,7 +4,6 @@
 #include "event.h"
 #include "record_build.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What a record has beside its strings, at most. */
@@ -14,16 +13,16 @@
 
 /* ---- where it stands ---- */
 
+/* As hex.h writes it. strtoull() would take the 'x' of a sort for a prefix. */
 static bool read_hex(const char **cursor, uint64_t *value)
 {
-	char *end;
+	static const char digits[] = "0123456789abcdef";
+	const char *begin = *cursor, *digit;
 
-	/* strtoull would take signs and spaces. */
-	if (!strchr("0123456789abcdef", **cursor) || !**cursor)
-		return false;
-	*value = strtoull(*cursor, &end, 16);
-	*cursor = end;
-	return true;
+	*value = 0;
+	for (; **cursor && (digit = strchr(digits, **cursor)); ++*cursor)
+		*value = *value << 4 | (uint64_t)(digit - digits);
+	return *cursor > begin;
 }
 
 bool record_encode_place(const char *cursor, struct record_place *place)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which sinks and which parts this build has: a line each. */
 #include "metrics_part.h"
+#include "server_part.h"
 #include "service.h"
 
 #include <stddef.h>
@@ -14,6 +15,7 @@ const struct sink_operations *const service_sinks[] = {
 
 /* Opened in this order, closed in the reverse one. */
 const struct service_part_operations *const service_parts[] = {
+    &service_part_readers,
     &service_part_metrics,
     NULL,
 };

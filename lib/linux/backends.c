@@ -8,6 +8,7 @@ const struct source_operations *const source_backends[] = {
     &bpf_source_operations,
     &connector_source_operations,
     &ptrace_source_operations,
+    &service_source_operations,
     &proc_source_operations,
     NULL,
 };

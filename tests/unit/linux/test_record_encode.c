@@ -268,6 +268,9 @@ static void places(void **state)
 	assert_int_equal(place.sort, '\0');
 	assert_true(record_encode_place("1f:a0l1", &place));
 	assert_int_equal(place.sort, 'l');
+	assert_true(record_encode_place("1f:0x1865", &place));
+	assert_int_equal(place.position, 0);
+	assert_int_equal(place.sort, 'x');
 	assert_false(record_encode_place("", &place));
 	assert_false(record_encode_place("1f", &place));
 	assert_false(record_encode_place("1f:", &place));

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+#include "server.h"
+
+#include "error.h"
+#include "os.h"
+#include "reader.h"
+#include "record_encode.h"
+#include "service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* A reader that lost its connection may go on where it was for so long after the last one left. */
+#define LINGER_NS     60000000000u
+#define CHECK_PATH_NS 2000000000u
+#define GREETING_NS   10000000000u /* for a hello */
+#define SETTLE_MS     5
+#define POLL_MS	      1000
+#define POLL_EVENTS   64
+
+/* ---- the thread of the events ---- */
+
+static void evict(const struct backlog_entry *entry, uint64_t offset, void *param)
+{
+	struct server *server = param;
+
+	if (entry->kind != BACKLOG_FILLER)
+		server->covered = entry->after;
+	for (struct reader *reader = server->readers; reader; reader = reader->next)
+		if (reader->state == READER_READS && reader->offset == offset) {
+			server->figures.lost -= reader->lost;
+			reader_overtake(reader, entry, offset);
+			server->figures.lost += reader->lost;
+		}
+}
+
+/* The lock. What no memory could be found for is lost to all readers. */
+static void append(struct server *server, struct backlog_entry *entry, const void *records,
+		   size_t size)
+{
+	if (size && backlog_append(&server->backlog, entry, records, size, evict, server))
+		return;
+	for (struct reader *reader = server->readers; reader; reader = reader->next)
+		if (reader->state == READER_READS)
+			reader_miss(reader, 1, RECORD_GAP_MONITOR);
+}
+
+/* The lock. What a resync of the service concluded readers conclude by themselves. */
+static void ask_to_compare(struct server *server)
+{
+	static const struct record_gap none = {.stage = RECORD_GAP_SOURCE};
+	struct backlog_entry entry = {
+	    .kind = BACKLOG_GAP,
+	    .record_kind = RECORD_GAP,
+	    .uid = CENSUS_NOBODY,
+	    .stream = server->stream,
+	    .position = server->position,
+	    .after = server->position,
+	    .seq = server->seq,
+	};
+
+	record_writer_gap(&server->writer, os_boot_ns(), &none);
+	append(server, &entry, server->writer.bytes.data, server->writer.bytes.size);
+}
+
+/* Makes the records of the event; they are in server->writer then. Without the lock. */
+static void encode(struct server *server, const struct procobsrv_event *event)
+{
+	if (!record_encode(&server->writer, event, &server->scratch))
+		arena_clear(&server->writer.bytes, 1u << 20);
+}
+
+static uint16_t record_kind(enum procobsrv_kind kind)
+{
+	switch (kind) {
+	case PROCOBSRV_START:
+		return RECORD_START;
+	case PROCOBSRV_EXEC:
+		return RECORD_EXEC;
+	case PROCOBSRV_EXEC_FAILED:
+		return RECORD_EXEC_FAILED;
+	case PROCOBSRV_EXIT:
+		return RECORD_EXIT;
+	default:
+		return RECORD_GAP;
+	}
+}
+
+/* The lock. A monitor that takes another one's place tells again what nobody has called safe. */
+static bool is_repeat(const struct server *server, const struct procobsrv_event *event)
+{
+	struct record_place place;
+
+	return record_encode_place(event->cursor, &place) && place.stream == server->stream &&
+	       place.position < server->position && place.sort != 'x' && place.sort != 'r';
+}
+
+/* The lock. Notes how far the stream has been told. */
+static void note_place(struct server *server, const struct procobsrv_event *event,
+		       struct backlog_entry *entry)
+{
+	struct record_place place;
+
+	if (!record_encode_place(event->cursor, &place))
+		place = (struct record_place){server->stream, server->position, 'l'};
+	bool observed = place.sort == '\0';
+	server->stream = place.stream;
+	entry->stream = place.stream;
+	entry->position = place.position;
+	/* What has no record of its own stands before the record at its position, or after it. */
+	entry->after = place.position + observed;
+	if (entry->after < server->position)
+		entry->after = server->position;
+	server->position = entry->after;
+	if (event->seq > server->seq)
+		server->seq = event->seq;
+	entry->seq = server->seq;
+	server->delivered += observed;
+}
+
+/* The lock. Everything that changes with an event changes at once. */
+static void take(struct server *server, const struct procobsrv_event *event, bool encoded)
+{
+	bool synthetic =
+	    event->kind == PROCOBSRV_EXISTING || event->flags & PROCOBSRV_EVENT_SYNTHETIC;
+	struct backlog_entry entry = {
+	    .kind = event->kind == PROCOBSRV_LOST ? BACKLOG_GAP : BACKLOG_EVENT,
+	    .record_kind = record_kind(event->kind),
+	    .time_ns = event->boot_ns,
+	};
+
+	if (is_repeat(server, event))
+		return;
+	entry.uid = census_apply(&server->census, event, &entry.others);
+	note_place(server, event, &entry);
+	if (!encoded)
+		server->covered = server->position;
+	else if (!synthetic)
+		append(server, &entry, server->writer.bytes.data, server->writer.bytes.size);
+	else if (event->kind != PROCOBSRV_EXISTING)
+		ask_to_compare(server);
+}
+
+static void wake(struct server *server)
+{
+	const uint64_t one = 1;
+
+	/* It cannot fail but by being full, and then it wakes. */
+	if (write(server->wake, &one, sizeof one) < 0)
+		return;
+}
+
+void server_event(struct server *server, const struct procobsrv_event *event)
+{
+	pthread_mutex_lock(&server->lock);
+	if (!server->encoding) {
+		take(server, event, false);
+		pthread_mutex_unlock(&server->lock);
+		return;
+	}
+	pthread_mutex_unlock(&server->lock);
+
+	encode(server, event);
+	pthread_mutex_lock(&server->lock);
+	take(server, event, true);
+	bool read = server->readers != NULL;
+	pthread_mutex_unlock(&server->lock);
+	arena_clear(&server->writer.bytes, 1u << 20);
+	arena_clear(&server->writer.index, 1u << 16);
+	if (read && atomic_load_explicit(&server->idle, memory_order_relaxed) &&
+	    atomic_exchange(&server->idle, false))
+		wake(server);
+}
+
+static int seed_one(const struct procobsrv_process *process, void *param)
+{
+	struct server *server = param;
+
+	census_add(&server->census, process);
+	return 0;
+}
+
+void server_seed(struct server *server, struct procobsrv *monitor, uint64_t position)
+{
+	pthread_mutex_lock(&server->lock);
+	if (!server->seeded) {
+		procobsrv_visit(monitor, seed_one, server);
+		if (position > server->position)
+			server->position = position;
+		server->covered = server->position;
+		server->seeded = true;
+	}
+	pthread_mutex_unlock(&server->lock);
+	wake(server);
+}
+
+/* ---- the server's thread ---- */
+
+void server_watch(struct server *server, struct reader *reader, uint32_t events)
+{
+	struct epoll_event wanted = {.events = events, .data.ptr = reader};
+
+	if (reader->watched == events)
+		return;
+	epoll_ctl(server->poll, reader->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, reader->descriptor,
+		  &wanted);
+	reader->watched = events;
+}
+
+static void accept_all(struct server *server)
+{
+	int descriptor;
+
+	while ((descriptor = accept4(server->listening.descriptor, NULL, NULL,
+				     SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+		reader_accept(server, descriptor);
+}
+
+/* Somebody removed the socket: it is made again, so that readers find it. */
+static void check_path(struct server *server)
+{
+	struct unix_socket made;
+	uint64_t now = os_monotonic_ns();
+
+	if (now - server->checked_ns < CHECK_PATH_NS)
+		return;
+	server->checked_ns = now;
+	if (unix_socket_is_there(&server->listening, server->socket_path))
+		return;
+	if (unix_socket_listen(server->socket_path, 0666, NULL, &made)) {
+		if (!server->path_lost)
+			service_log(LOG_ERR, "readers: %s; trying again", procobsrv_explain());
+		server->path_lost = true;
+		return;
+	}
+	service_log(LOG_WARNING, "readers: the socket '%s' had been removed and was made again",
+		    server->socket_path);
+	server->path_lost = false;
+	close(server->listening.descriptor);
+	server->listening = made;
+	struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = &server->listening};
+	epoll_ctl(server->poll, EPOLL_CTL_ADD, made.descriptor, &wanted);
+}
+
+/* Nobody has read for a while: events need no records. */
+static void stop_encoding(struct server *server)
+{
+	uint64_t now = os_monotonic_ns();
+
+	if (server->readers)
+		server->last_read_ns = now;
+	if (now - server->last_read_ns < LINGER_NS)
+		return;
+	pthread_mutex_lock(&server->lock);
+	if (server->encoding) {
+		server->encoding = false;
+		backlog_clear(&server->backlog);
+		server->covered = server->position;
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+static bool is_silent(const struct reader *reader)
+{
+	return reader->state == READER_GREETED &&
+	       os_monotonic_ns() - reader->since_ns > GREETING_NS;
+}
+
+/* Sends to all that may take more; closes those that are gone. */
+static void serve_all(struct server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	bool seeded = server->seeded;
+	pthread_mutex_unlock(&server->lock);
+	server->unsettled = false;
+	for (struct reader *reader = server->readers, *next; reader; reader = next) {
+		next = reader->next;
+		if (reader->state == READER_WAITS && seeded)
+			reader_seeded(server, reader);
+		if (reader->in_inquiry)
+			reader_settle(server, reader);
+		if (!reader_send(server, reader) || is_silent(reader))
+			reader_close(server, reader);
+		else
+			server->unsettled |= reader->in_inquiry;
+	}
+}
+
+static void dispatch(struct server *server, const struct epoll_event *event)
+{
+	struct reader *reader = event->data.ptr;
+	uint64_t count;
+
+	if (event->data.ptr == server) {
+		if (read(server->wake, &count, sizeof count) < 0)
+			return;
+	} else if (event->data.ptr == &server->listening) {
+		accept_all(server);
+	} else if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		reader_receive(server, reader);
+	}
+}
+
+static bool is_caught_up(struct server *server)
+{
+	bool behind = false;
+
+	pthread_mutex_lock(&server->lock);
+	for (struct reader *reader = server->readers; reader; reader = reader->next)
+		behind |= reader->state == READER_READS && !(reader->watched & EPOLLOUT) &&
+			  (reader->offset != server->backlog.head || reader->has_missed ||
+			   reader->in_snapshot);
+	behind |= atomic_load(&server->ending);
+	pthread_mutex_unlock(&server->lock);
+	return !behind;
+}
+
+static void *run(void *param)
+{
+	struct server *server = param;
+	struct epoll_event events[POLL_EVENTS];
+
+	while (!atomic_load(&server->ending)) {
+		/* Said before looking: what comes in between wakes. */
+		atomic_store(&server->idle, true);
+		int timeout = is_caught_up(server) ? server->unsettled ? SETTLE_MS : POLL_MS : 0;
+		int count = epoll_wait(server->poll, events, POLL_EVENTS, timeout);
+		atomic_store(&server->idle, false);
+		for (int i = 0; i < count; i++)
+			dispatch(server, &events[i]);
+		serve_all(server);
+		check_path(server);
+		stop_encoding(server);
+	}
+	return NULL;
+}
+
+/* ---- open and close ---- */
+
+static bool copy_options(struct server *server, const struct server_options *options)
+{
+	server->memory_size = options->memory_size;
+	server->request_seed = options->request_seed;
+	server->borrow_monitor = options->borrow_monitor;
+	server->return_monitor = options->return_monitor;
+	server->param = options->param;
+	server->own_processes = options->own_processes;
+	server->count_most = options->count;
+	server->kinds = options->kinds;
+	server->partial = options->partial;
+	server->seeded = !options->request_seed;
+	server->socket_path = strdup(options->socket);
+	if (options->group && !(server->group = strdup(options->group)))
+		return false;
+	return server->socket_path && backlog_open(&server->backlog, options->memory_size);
+}
+
+static int make_descriptors(struct server *server)
+{
+	struct epoll_event wake = {.events = EPOLLIN, .data.ptr = server};
+	struct epoll_event listening = {.events = EPOLLIN, .data.ptr = &server->listening};
+
+	server->poll = epoll_create1(EPOLL_CLOEXEC);
+	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->poll < 0 || server->wake < 0 ||
+	    epoll_ctl(server->poll, EPOLL_CTL_ADD, server->wake, &wake))
+		return error_set_errno(errno, "cannot wait for readers");
+	/* Who connects is asked who he is. */
+	int error = unix_socket_listen(server->socket_path, 0666, NULL, &server->listening);
+	if (error)
+		return error;
+	if (epoll_ctl(server->poll, EPOLL_CTL_ADD, server->listening.descriptor, &listening))
+		return error_set_errno(errno, "cannot wait for readers");
+	return 0;
+}
+
+static void free_server(struct server *server)
+{
+	unix_socket_close(&server->listening, server->socket_path);
+	if (server->poll >= 0)
+		close(server->poll);
+	if (server->wake >= 0)
+		close(server->wake);
+	backlog_close(&server->backlog);
+	census_free(&server->census);
+	record_writer_free(&server->writer);
+	buffer_free(&server->scratch);
+	pthread_mutex_destroy(&server->lock);
+	free(server->socket_path);
+	free(server->group);
+	free(server);
+}
+
+int server_open(const struct server_options *options, struct server **opened)
+{
+	struct server *server = calloc(1, sizeof *server);
+	int error;
+
+	if (!server)
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the readers' socket");
+	pthread_mutex_init(&server->lock, NULL);
+	server->listening = UNIX_SOCKET_NONE;
+	server->poll = server->wake = -1;
+	server->last_read_ns = os_monotonic_ns();
+	/* Who read from an earlier run may come back. */
+	server->encoding = true;
+	record_writer_init(&server->writer, 0);
+	if (getrandom(&server->epoch, sizeof server->epoch, 0) < 0)
+		server->epoch = (uint64_t)os_wall_ns();
+	server->epoch |= 1;
+	if (!copy_options(server, options))
+		error = error_set(PROCOBSRV_ERROR_MEMORY,
+				  "no %llu bytes of memory for readers: set memory-size lower",
+				  (unsigned long long)options->memory_size);
+	else
+		error = make_descriptors(server);
+	if (!error) {
+		int failed = os_thread_start(&server->thread, "procobsrv-read", run, server);
+		if (failed)
+			error = error_set_errno(failed, "cannot start the thread of the readers");
+	}
+	if (error) {
+		free_server(server);
+		return error;
+	}
+	*opened = server;
+	return 0;
+}
+
+bool server_change(struct server *server, const struct server_options *options)
+{
+	char *group = options->group ? strdup(options->group) : NULL;
+
+	if (strcmp(options->socket, server->socket_path) != 0 ||
+	    options->memory_size != server->memory_size || (options->group && !group)) {
+		free(group);
+		return false;
+	}
+	pthread_mutex_lock(&server->lock);
+	char *before = server->group;
+	server->group = group;
+	server->own_processes = options->own_processes;
+	server->count_most = options->count;
+	server->kinds = options->kinds;
+	server->partial = options->partial;
+	pthread_mutex_unlock(&server->lock);
+	free(before);
+	return true;
+}
+
+void server_figures(struct server *server, struct server_figures *figures)
+{
+	pthread_mutex_lock(&server->lock);
+	*figures = server->figures;
+	figures->readers = server->reader_count;
+	figures->memory_used = server->backlog.head - server->backlog.tail;
+	figures->memory_size = server->memory_size;
+	pthread_mutex_unlock(&server->lock);
+}
+
+void server_close(struct server *server)
+{
+	if (!server)
+		return;
+	atomic_store(&server->ending, true);
+	wake(server);
+	pthread_join(server->thread, NULL);
+	while (server->readers)
+		reader_close(server, server->readers);
+	free_server(server);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the server share. */
+#ifndef PROCOBSRV_PROCOBSRVD_SERVER_PRIVATE_H
+#define PROCOBSRV_PROCOBSRVD_SERVER_PRIVATE_H
+
+#include "backlog.h"
+#include "record_writer.h"
+#include "server.h"
+#include "service_protocol.h"
+#include "unix_socket.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+struct reader; /* reader.h */
+
+struct server {
+	/* Constant. */
+	char *socket_path;
+	uint64_t memory_size;
+	uint64_t epoch; /* names this run */
+	void (*request_seed)(void *param);
+	struct procobsrv *(*borrow_monitor)(void *param);
+	void (*return_monitor)(void *param);
+	void *param;
+
+	/* The server's thread alone. */
+	pthread_t thread;
+	struct unix_socket listening;
+	int poll;	       /* epoll */
+	uint64_t checked_ns;   /* when the socket's path was looked at */
+	uint64_t last_read_ns; /* when the last reader had gone */
+	bool path_lost;	       /* it could not be made again, which was told */
+	bool seed_requested;
+	bool unsettled; /* a reader waits for what the kernel has observed */
+
+	int wake; /* eventfd */
+	_Atomic bool ending;
+	_Atomic bool idle; /* the thread waits for events of the stream */
+
+	pthread_mutex_t lock; /* guards what follows, and what reader.h says */
+	struct census census;
+	struct backlog backlog;
+	bool seeded;
+	bool encoding;	  /* somebody reads, or may come back */
+	uint64_t covered; /* position from which on all is in the backlog or was evicted */
+	uint64_t stream;
+	uint64_t position; /* before which all has been told */
+	uint64_t seq;
+	uint64_t delivered; /* events that were observed, not lost, since the start */
+	struct reader *readers;
+	uint32_t reader_count;
+	struct server_figures figures;
+	char *group;
+	bool own_processes;
+	uint32_t count_most;
+	uint32_t kinds; /* mask of PROCOBSRV_KIND_BIT */
+	bool partial;
+
+	/* The thread of the events alone. */
+	struct record_writer writer;
+	struct buffer scratch;
+};
+
+/* A reader's descriptor in the server's epoll, with these EPOLL bits. */
+void server_watch(struct server *server, struct reader *reader, uint32_t events);
+
+#endif
