@@ -5,6 +5,7 @@
 #include "error.h"
 #include "proc_files.h"
 #include "record.h"
+#include "task_init.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -22,6 +23,7 @@ struct snapshot {
 	struct buffer argv;
 	struct buffer env;
 	struct buffer record; /* the one that is being completed */
+	struct task_init init;
 };
 
 static void set_missing(struct record_image *image, enum record_string string,
@@ -73,6 +75,7 @@ static void complete(struct snapshot *snapshot, struct record_header *header)
 	const struct record_body *body = (struct record_body *)(header + 1);
 	struct buffer *record = &snapshot->record;
 
+	task_init_look(&snapshot->init, body);
 	if (!(header->flags & RECORD_HAS_IMAGE) || header->size < RECORD_SMALL_EXEC_SIZE) {
 		snapshot->on_record(header, header->size, snapshot->param);
 		return;
@@ -162,6 +165,8 @@ int task_snapshot_take(const struct task_snapshot_options *options, source_on_re
 		goto out_link;
 	}
 	error = read_records(snapshot, iterator);
+	if (!error)
+		task_init_tell(&snapshot->init, options, on_record, param);
 	close(iterator);
 out_link:
 	close(link);

@@ -179,9 +179,6 @@ void census_compare(const struct census *census)
 		const struct person *running = &census->running[i];
 		const struct person *living = living_as(census, running->pid);
 
-		/* Some sandboxes hide the first process from the kernel's own iterators. */
-		if (!living && running->pid == 1)
-			continue;
 		if (!living && !counts(running->pid)) {
 			restless++;
 			continue;
