@@ -7,10 +7,7 @@
 #include <stddef.h>
 
 const struct sink_operations *const service_sinks[] = {
-    &sink_record,
-    &sink_json_lines,
-    &sink_journal,
-    NULL,
+    &sink_record, &sink_json_lines, &sink_journal, &sink_command, NULL,
 };
 
 /* Opened in this order, closed in the reverse one. */

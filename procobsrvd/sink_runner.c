@@ -65,6 +65,7 @@ struct sink_runner {
 	uint64_t lost_before;	  /* statistics.lost when it began */
 	uint64_t tended_ns;
 	const struct procobsrv_event *batch[SINK_RUNNER_BATCH];
+	const struct procobsrv_event *wanted[SINK_RUNNER_BATCH]; /* of those, if it sees all */
 };
 
 /* ---- putting ---- */
@@ -126,11 +127,12 @@ void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *e
 		     uint64_t ordinal)
 {
 	pthread_mutex_lock(&runner->lock);
-	if (!wants(runner, event)) {
-		if (!runner->released) {
-			runner->statistics.filtered++;
+	bool wanted = wants(runner, event);
+	if (!wanted && !runner->released)
+		runner->statistics.filtered++;
+	if (!wanted && !runner->operations->see) {
+		if (!runner->released)
 			take_offer(runner, event, ordinal);
-		}
 		pthread_mutex_unlock(&runner->lock);
 		return;
 	}
@@ -140,7 +142,7 @@ void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *e
 		os_condition_wait(&runner->room, &runner->lock, TEND_NS);
 	if (put)
 		take_offer(runner, event, ordinal);
-	else if (!runner->released)
+	else if (!runner->released && wanted)
 		lose(runner, event, ordinal);
 	bool wake = runner->sleeps;
 	runner->sleeps = false;
@@ -264,13 +266,13 @@ static void take_changes(struct sink_runner *runner)
 }
 
 /* Those that it took are given back; who waits for room is told. */
-static void finish_batch(struct sink_runner *runner, size_t count)
+static void finish_batch(struct sink_runner *runner, size_t count, size_t wanted)
 {
 	const struct procobsrv_event *before = NULL;
 
 	pthread_mutex_lock(&runner->lock);
 	uint64_t ordinal = event_queue_remove(&runner->queue, count);
-	runner->statistics.taken += count;
+	runner->statistics.taken += wanted;
 	if (runner->operations->durable) {
 		before = runner->safe;
 		runner->safe = procobsrv_event_ref(runner->batch[count - 1]);
@@ -289,6 +291,22 @@ static void finish_batch(struct sink_runner *runner, size_t count)
 		runner->listener.on_progress(runner->listener.param);
 }
 
+/* Shows it all of the batch; returns how many of it are for it, in runner->wanted. */
+static size_t show_batch(struct sink_runner *runner, size_t count)
+{
+	size_t wanted = 0;
+
+	for (size_t index = 0; index < count; index++)
+		runner->operations->see(runner->sink, runner->batch[index]);
+	pthread_mutex_lock(&runner->lock);
+	for (size_t index = 0; index < count; index++) {
+		if (wants(runner, runner->batch[index]))
+			runner->wanted[wanted++] = runner->batch[index];
+	}
+	pthread_mutex_unlock(&runner->lock);
+	return wanted;
+}
+
 /* One batch, and what is due once a second. False: it failed. */
 static bool work(struct sink_runner *runner)
 {
@@ -298,11 +316,17 @@ static bool work(struct sink_runner *runner)
 	pthread_mutex_lock(&runner->lock);
 	size_t count = event_queue_first(&runner->queue, SINK_RUNNER_BATCH, runner->batch);
 	pthread_mutex_unlock(&runner->lock);
+	const struct procobsrv_event *const *events = runner->batch;
+	size_t wanted = count;
+	if (runner->operations->see) {
+		events = runner->wanted;
+		wanted = show_batch(runner, count);
+	}
 	int error = 0;
-	if (count)
-		error = runner->operations->write(runner->sink, runner->batch, count);
+	if (wanted)
+		error = runner->operations->write(runner->sink, events, wanted);
 	if (count && !error)
-		finish_batch(runner, count);
+		finish_batch(runner, count, wanted);
 	if (!error && runner->operations->tend &&
 	    os_monotonic_ns() - runner->tended_ns >= TEND_NS) {
 		error = runner->operations->tend(runner->sink);

@@ -116,7 +116,35 @@ static void probe_close(struct sink *sink)
 
 static const struct sink_operations durable = OPERATIONS("durable", true);
 static const struct sink_operations passing = OPERATIONS("passing", false);
-static const struct sink_operations *const sinks[] = {&durable, &passing, NULL};
+
+/* One that is shown every event. */
+static uint64_t seen[16];
+static size_t seen_count;
+static size_t seen_before_write; /* when the first was written */
+
+static void probe_see(struct sink *sink, const struct procobsrv_event *event)
+{
+	(void)sink;
+	if (seen_count < sizeof(seen) / sizeof(seen[0]))
+		seen[seen_count++] = event->seq;
+}
+
+static int seeing_write(struct sink *sink, const struct procobsrv_event *const *events,
+			size_t count)
+{
+	if (!seen_before_write)
+		seen_before_write = seen_count;
+	return probe_write(sink, events, count);
+}
+
+static const struct sink_operations seeing = {.name = "seeing",
+					      .settings = probe_settings,
+					      .open = probe_open,
+					      .write = seeing_write,
+					      .see = probe_see,
+					      .statistics = probe_statistics,
+					      .close = probe_close};
+static const struct sink_operations *const sinks[] = {&durable, &passing, &seeing, NULL};
 
 /* ---- the ground ---- */
 
@@ -268,6 +296,30 @@ static void test_filter(void **state)
 	assert_int_equal(probe.taken[1].kind, PROCOBSRV_LOST);
 	assert_int_equal(ask(runner).filtered, 2);
 	sink_runner_stop(runner);
+}
+
+static void test_see(void **state)
+{
+	struct sink_runner *runner =
+	    begin("seeing: {kinds: [start, lost], match: seq == 3 || seq == 4}");
+	struct sink_runner_statistics statistics;
+
+	(void)state;
+	seen_count = 0;
+	seen_before_write = 0;
+	for (uint64_t seq = 1; seq <= 5; seq++)
+		put(runner, seq == 4 ? &sample_exec : &sample_start, seq);
+	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
+	statistics = ask(runner);
+	sink_runner_stop(runner);
+	assert_int_equal(seen_count, 5);
+	for (uint64_t seq = 1; seq <= 5; seq++)
+		assert_int_equal(seen[seq - 1], seq);
+	assert_true(seen_before_write >= 3);
+	assert_int_equal(probe.count, 1);
+	assert_int_equal(probe.taken[0].seq, 3);
+	assert_int_equal(statistics.taken, 1);
+	assert_int_equal(statistics.filtered, 4);
 }
 
 /* What does not fit is counted, and told where it is missing. */
@@ -560,6 +612,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_order),
 	    cmocka_unit_test(test_filter),
+	    cmocka_unit_test(test_see),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_full_at_the_end),
 	    cmocka_unit_test(test_durable),
