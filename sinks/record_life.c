@@ -2,6 +2,7 @@
 /* The life of a process, from the rows that tell of it to the events that they were made of. */
 #include "record_reader_private.h"
 
+#include "cgroup_path.h"
 #include "error.h"
 #include "os.h"
 
@@ -181,6 +182,24 @@ static void take_credentials(sqlite3_stmt *statement, struct procobsrv_process *
 		process->present |= PROCOBSRV_HAS_SESSION;
 }
 
+/* As the library reads them out of the path when it tells of the process. */
+static void take_group(struct life *life, sqlite3_stmt *statement, int column,
+		       struct procobsrv_process *process)
+{
+	const char *path = text_of(life, statement, column);
+	size_t length = path ? strlen(path) : 0;
+	char *room = path ? take(life, CGROUP_PATH_ROOM(length)) : NULL;
+	struct cgroup_names names;
+
+	if (!room)
+		return;
+	cgroup_path_names(path, length, room, &names);
+	process->cgroup = path;
+	process->container_id = names.container_id;
+	process->runtime = names.runtime;
+	process->unit = names.unit;
+}
+
 /* What an exec gave the process; the columns are those of EXEC_COLUMNS. */
 static void take_exec(struct life *life, sqlite3_stmt *statement, struct procobsrv_process *process)
 {
@@ -195,7 +214,7 @@ static void take_exec(struct life *life, sqlite3_stmt *statement, struct procobs
 	process->interpreter = text_of(life, statement, 9);
 	process->env = vector_of(life, statement, 10, &process->env_count);
 	process->tty = text_of(life, statement, 11);
-	process->cgroup = text_of(life, statement, 12);
+	take_group(life, statement, 12, process);
 	process->flags = (uint32_t)sqlite3_column_int64(statement, 13);
 	take_credentials(statement, process);
 	take_missing(life, statement, 20, process);

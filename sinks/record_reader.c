@@ -14,7 +14,8 @@
 
 #define SCHEMA_VERSION 1
 /* The service holds its lock for moments only, but a power cut leaves a log to be recovered. */
-#define BUSY_MS 5000
+#define BUSY_MS	  5000
+#define CACHE_KIB "-32768"
 
 #define EXEC_COLUMNS                                                                               \
 	"id, origin, time_ns, name, exe, argv, cwd, filename, script, interpreter, env, tty, "     \
@@ -181,6 +182,10 @@ static int open_database(struct record_reader *reader)
 	if (result != SQLITE_OK)
 		return reader_failed(reader);
 	sqlite3_busy_timeout(reader->database, BUSY_MS);
+	/* A question jumps about in the file: what it comes back to is not read again. */
+	if (sqlite3_exec(reader->database, "PRAGMA cache_size = " CACHE_KIB, NULL, NULL, NULL) !=
+	    SQLITE_OK)
+		return reader_failed(reader);
 	return 0;
 }
 

@@ -101,6 +101,8 @@ check '--match: by an exec that failed' lists 1 ' sh -c '
 ask --match 'process.argv =~ "two words" && kind == "exec"' --limit 1
 check '--match --limit' lists 1 ' grep '
 
+ask --match 'process.runtime == "docker" && process.container_id ~ "0123456789ab*"'
+check '--match: by container' lists 1 ' ls -l$'
 ask --pid 1001
 check 'hostile names are escaped' out "'.x1b\]0;title.x07' .'a.nb' .'.xff.xfe'"
 check 'no control character but the line ends' sh -c "! tr -d '\n' <'$work/out' | grep -qP '[\x00-\x1f\x7f]|\xe2\x80\xae'"

@@ -138,7 +138,8 @@ def small(record):
     record.insert("losses", cursor="7:70l1", time_ns=at(12, 0), from_ns=at(11, 59), to_ns=at(12, 0), count=19, starts=6,
                   execs=6, execs_failed=0, exits=7, unknown=0, stage="kernel", reason="ring full")
     last = record.process(1200, at(13, 0), sshd, 700, name="ls", exe="/usr/bin/ls", end=at(13, 0, 0.5), code=0, signal=0)
-    record.exec(last, at(13, 0, 0.001), ["ls", "-l"], "/usr/bin/ls")
+    record.exec(last, at(13, 0, 0.001), ["ls", "-l"], "/usr/bin/ls", tty="pts/1",
+                cgroup="/system.slice/docker-" + "0123456789abcdef" * 4 + ".scope")
 
 
 def large(record, count):
