@@ -98,8 +98,8 @@ try "$consctl" timeline -o "$work/page.html" -- /nonexistent/program
 check 'timeline: no such program, 127' ended_with 127
 try "$consctl" timeline --format pdf -o "$work/page.html" -- true
 check 'timeline: no such format, 125' ended_with 125
-try "$consctl" tree --at 06:13
-check 'tree --at without a file: wrong usage' ended_with 2
+try "$consctl" tree --at 06:13 --record "$work/none"
+check 'tree --at without a file, and without a record: 1' ended_with 1
 try "$consctl" tree --from "$work/lines" --at noon
 check 'tree --at noon: wrong usage' ended_with 2
 try "$consctl" tree --from "$work/lines" -j
