@@ -78,9 +78,9 @@ test-windows: windows
 		build-windows/i686:wine
 	@echo 'i686: built, its images checked, not run'
 
-# Debian's packages of this checkout.
+# Debian's packages of this checkout; DEB_BUILD_OPTIONS= runs the unit tests, too.
 deb: deps-packages
-	@tools/deb-package build-deb
+	@DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS-nocheck}" tools/deb-package build-deb
 
 # Installed, upgraded in a storm and purged, in a chroot.
 test-packages: deps-packages build
