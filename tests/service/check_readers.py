@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Readers of the service: many, slow, dead, hostile and without rights. TAP.
+
+usage: check_readers.py READERS_HOST READERS_CROWD CONSCTL
+
+PROCOBSRV_READERS, PROCOBSRV_READERS_PROCESSES and PROCOBSRV_READERS_MEMORY (bytes) make it larger.
+"""
+import json
+import os
+import pwd
+import re
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+HOST, CROWD, CONSCTL = sys.argv[1:4]
+READERS = int(os.environ.get("PROCOBSRV_READERS", "50"))
+PROCESSES = int(os.environ.get("PROCOBSRV_READERS_PROCESSES", "300"))
+MEMORY = int(os.environ.get("PROCOBSRV_READERS_MEMORY", str(32 << 20)))
+NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+MAGIC = 0x5653424F
+HELLO, SNAPSHOT, STATISTICS, BYE, WELCOME, ERROR = 1, 2, 3, 4, 101, 106
+CORRUPT, VERSION = -12, -13
+
+passed = True
+number = 0
+
+
+def tell(good, what, *details):
+    global passed, number
+    number += 1
+    passed = passed and good
+    print(f"{'ok' if good else 'not ok'} {number} - {what}", flush=True)
+    for detail in details if not good else ():
+        for line in str(detail).splitlines():
+            print("#", line)
+
+
+class Host:
+    """The socket of the readers, with a private monitor behind it."""
+
+    def __init__(self, path, memory, count, others):
+        self.path = path
+        self.child = subprocess.Popen(
+            [HOST, path, str(memory), str(count), others],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.child.stdout.readline() != "ready\n":
+            print("Bail out! the host of the readers does not observe")
+            sys.exit(1)
+        self.environment = dict(os.environ, PROCOBSRV_SERVICE_SOCKET=path)
+
+    def resident_kib(self):
+        with open(f"/proc/{self.child.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
+
+    def run(self, arguments, **options):
+        return subprocess.run(arguments, env=self.environment, capture_output=True, text=True,
+                              timeout=240, **options)
+
+    def end(self):
+        self.child.stdin.close()
+        last = self.child.stdout.read()
+        return self.child.wait(), last
+
+
+def frame(kind, body=b"", version=1, magic=MAGIC, size=None):
+    return struct.pack("<IHHII", magic, version, kind, len(body) if size is None else size, 0) + body
+
+
+def hello(records=1, kinds=0x16):
+    return frame(HELLO, struct.pack("<IIII", records, kinds, 0, 0) + bytes(48))
+
+
+def talk(path, data, most=1 << 20):
+    """Sends and reads until the service closes; the kinds of the answers, and the last error."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(path)
+        try:
+            connection.sendall(data)
+        except OSError:
+            pass
+        answer = b""
+        while len(answer) < most:
+            try:
+                more = connection.recv(65536)
+            except ConnectionResetError:
+                break
+            except TimeoutError:
+                return ["open"], None
+            if not more:
+                break
+            answer += more
+    kinds, code = [], None
+    while len(answer) >= 16:
+        _, _, kind, size, _ = struct.unpack("<IHHII", answer[:16])
+        kinds.append(kind)
+        if kind == ERROR:
+            code = struct.unpack("<i", answer[16:20])[0]
+        answer = answer[16 + size:]
+    return kinds, code
+
+
+def check_refusals(host):
+    cases = {
+        "another protocol": (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", CORRUPT),
+        "another version": (frame(HELLO, bytes(64), version=9), VERSION),
+        "other records": (hello(records=77), VERSION),
+        "a frame that is too large": (frame(HELLO, size=0xFFFFFFF0), CORRUPT),
+        "a hello that is too short": (frame(HELLO, bytes(8)), CORRUPT),
+        "a request before a hello": (frame(SNAPSHOT, bytes(8)), CORRUPT),
+        "an unknown request": (hello() + frame(99), CORRUPT),
+        "an answer as a request": (hello() + frame(WELCOME, bytes(648)), CORRUPT),
+        "two hellos": (hello() + hello(), CORRUPT),
+    }
+    for name, (data, wanted) in cases.items():
+        kinds, code = talk(host.path, data)
+        tell(kinds[-1:] == [ERROR] and code == wanted, f"refused: {name}", kinds, code)
+    kinds, _ = talk(host.path, hello() + frame(BYE))
+    tell(kinds[:1] == [WELCOME], "said hello and bye", kinds)
+    for seed in range(50):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(host.path)
+            noise = bytes((seed * 7 + i * i * 31) % 256 for i in range(seed * 5))
+            try:
+                connection.sendall((hello() if seed % 2 else b"") + noise)
+            except OSError:
+                pass
+    listed = host.run([CONSCTL, "list", "--backend", "service"])
+    tell(listed.returncode == 0 and str(os.getpid()) in listed.stdout,
+         "after all that it still answers", listed.stderr)
+
+
+def check_crowd(host, stopped, killed):
+    before = host.resident_kib()
+    ran = host.run([CROWD, str(READERS), str(stopped), str(killed), str(PROCESSES)])
+    after = host.resident_kib()
+    lines = ran.stdout.splitlines()
+    tell(ran.returncode == 0 and len(lines) == READERS - killed,
+         f"{READERS} readers, {stopped} stopped, {killed} killed, {PROCESSES} processes: "
+         "the others have all, in order", ran.stdout, ran.stderr)
+    bound = MEMORY // 1024 + READERS * 400 + 4096
+    print(f"# memory before {before} KiB, after {after} KiB, bound for growth {bound} KiB")
+    tell(after - before <= bound, "the memory stays in its bound", before, after)
+
+
+def check_overtaken(path):
+    """The backlog is so small that who is stopped is overtaken, and told so."""
+    host = Host(path, 1 << 20, 64, "none")
+    ran = host.run([CROWD, "2", "1", "0", str(max(PROCESSES, 2000))])
+    found = re.search(r"reader 0 stopped .* lost (\d+)", ran.stdout)
+    tell(found is not None and int(found[1]) > 0 and "reader 1 running" in ran.stdout,
+         "one that was overtaken is told what it missed", ran.stdout, ran.stderr)
+    refused = host.run(NOBODY + [CONSCTL, "list", "--backend", "service"])
+    tell(refused.returncode == 1 and "only root" in refused.stderr,
+         "who has no rights is refused, and told why", refused.stderr)
+    host.end()
+
+
+def check_rights(host):
+    uid = pwd.getpwnam("nobody").pw_uid
+    watch = subprocess.Popen(
+        NOBODY + [CONSCTL, "watch", "--backend", "service", "-j", "--kinds",
+                  "existing,start,exec,exit,lost"],
+        env=host.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    said = watch.stderr.readline()
+    tell("your own processes only" in said, "says whose processes it tells", said)
+    subprocess.run(["/bin/true", "secret-of-root"], check=True)
+    subprocess.run(NOBODY + ["/bin/true", "for-nobody"], check=True)
+    # A child of another's, which gives its rights up without another program.
+    subprocess.run([sys.executable, "-c", f"import os; os.setuid({uid}) # secret-of-root"],
+                   check=True)
+    time.sleep(0.5)
+    watch.terminate()
+    told, _ = watch.communicate(timeout=20)
+    events = [json.loads(line) for line in told.splitlines()]
+    processes = [event["process"] for event in events if "process" in event]
+    tell(any(process.get("argv") == ["/bin/true", "for-nobody"] for process in processes),
+         "a reader without rights sees his own", told)
+    tell("secret-of-root" not in told and
+         all(process.get("uid", uid) == uid for process in processes),
+         "and nothing of others", told)
+
+
+def check_goes_on(path, environment):
+    """The service ends and begins again: a reader goes on by itself, or says why it does not."""
+    host = Host(path, MEMORY, 64, "own")
+    watch = subprocess.Popen([CONSCTL, "watch", "--backend", "service"], env=environment,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    watch.stderr.readline()
+    host.end()
+    _, said = watch.communicate(timeout=60)
+    tell(watch.returncode == 1 and "not back after" in said, "a watch says why it ended", said)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        path = os.path.join(directory, "socket")
+        host = Host(path, MEMORY, READERS + 8, "own")
+        check_refusals(host)
+        check_rights(host)
+        check_crowd(host, READERS // 5, READERS // 10)
+        status, last = host.end()
+        print("#", last.strip())
+        tell(status == 0 and " lost 0 " in last, "the host has lost nothing", last)
+        check_overtaken(path)
+        check_goes_on(path, host.environment)
+    print(f"1..{number}")
+    return 0 if passed else 1
+
+
+sys.exit(main())
