@@ -222,6 +222,27 @@ int history_visit(struct history *history, const struct history_visitor *visitor
 	return status;
 }
 
+int history_no_pause(void *param)
+{
+	(void)param;
+	return STATUS_FINE;
+}
+
+int history_write(struct output *output, struct buffer *buffer)
+{
+	struct buffer *out;
+
+	if (buffer->failed) {
+		complain("out of memory for what the record tells");
+		return STATUS_FAILED;
+	}
+	out = output_begin(output);
+	buffer_append(out, buffer->data, buffer->size);
+	buffer->size = 0;
+	/* Why it failed, is told when the output is closed. */
+	return output_end(output) ? STATUS_FINE : STATUS_FAILED;
+}
+
 /* Which processes are asked for. */
 
 static bool is_number(const char *text)

@@ -44,6 +44,13 @@ struct history_visitor {
 };
 int history_visit(struct history *history, const struct history_visitor *visitor);
 
+/* A `pause` that does nothing. */
+int history_no_pause(void *param);
+/* Writes what has come together, and empties the buffer. An exit status. */
+int history_write(struct output *output, struct buffer *buffer);
+/* A visitor's status that is no exit status: it has enough. */
+#define HISTORY_ENOUGH (-1)
+
 /* Which events of its life are a run's: from `first` on, before `end`. */
 struct history_part {
 	size_t first;

@@ -17,9 +17,6 @@ struct printer {
 	struct procobsrv_statistics statistics;
 };
 
-/* The last N runs are the first N that are found. */
-#define STATUS_ENOUGH (-1)
-
 static int add_process(const struct record_run *run, const struct record_life *life, void *param)
 {
 	struct printer *printer = param;
@@ -29,31 +26,14 @@ static int add_process(const struct record_run *run, const struct record_life *l
 	(void)life;
 	if (error)
 		return history_failed(error);
-	return limit && printer->processes.count == limit ? STATUS_ENOUGH : STATUS_FINE;
-}
-
-static int pause_not(void *param)
-{
-	(void)param;
-	return STATUS_FINE;
+	return limit && printer->processes.count == limit ? HISTORY_ENOUGH : STATUS_FINE;
 }
 
 static int flush(void *param)
 {
 	struct printer *printer = param;
-	struct buffer *out;
-	bool fine;
 
-	if (printer->buffer.failed) {
-		complain("out of memory for events of a record");
-		return STATUS_FAILED;
-	}
-	out = output_begin(printer->output);
-	buffer_append(out, printer->buffer.data, printer->buffer.size);
-	fine = output_end(printer->output);
-	printer->buffer.size = 0;
-	/* Why, is told when the output is closed. */
-	return fine ? STATUS_FINE : STATUS_FAILED;
+	return history_write(printer->output, &printer->buffer);
 }
 
 static void append(struct printer *printer, const struct procobsrv_event *event)
@@ -129,7 +109,7 @@ static void append_end(struct printer *printer)
 
 static int find(struct printer *printer)
 {
-	const struct history_visitor visitor = {add_process, pause_not, printer};
+	const struct history_visitor visitor = {add_process, history_no_pause, printer};
 	struct history *history = printer->history;
 	int status = STATUS_FINE;
 
@@ -139,7 +119,7 @@ static int find(struct printer *printer)
 			return history_failed(PROCOBSRV_ERROR_MEMORY);
 	if (!history->settings->history.ancestors)
 		status = history_visit(history, &visitor);
-	return status == STATUS_ENOUGH ? STATUS_FINE : status;
+	return status == HISTORY_ENOUGH ? STATUS_FINE : status;
 }
 
 static int print(struct printer *printer)

@@ -130,19 +130,8 @@ static void append_header(struct table *table)
 static int flush(void *param)
 {
 	struct table *table = param;
-	struct buffer *out;
-	bool fine;
 
-	if (table->buffer.failed) {
-		complain("out of memory for the runs of a record");
-		return STATUS_FAILED;
-	}
-	out = output_begin(table->output);
-	buffer_append(out, table->buffer.data, table->buffer.size);
-	fine = output_end(table->output);
-	table->buffer.size = 0;
-	/* Why, is told when the output is closed. */
-	return fine ? STATUS_FINE : STATUS_FAILED;
+	return history_write(table->output, &table->buffer);
 }
 
 static int print_run(const struct record_run *run, const struct record_life *life, void *param)
@@ -152,9 +141,6 @@ static int print_run(const struct record_run *run, const struct record_life *lif
 	append_row(table, run, life);
 	return STATUS_FINE;
 }
-
-/* There are enough of them. */
-#define STATUS_ENOUGH (-1)
 
 static int keep_run(const struct record_run *run, const struct record_life *life, void *param)
 {
@@ -175,13 +161,7 @@ static int keep_run(const struct record_run *run, const struct record_life *life
 		table->last = last;
 	}
 	table->last[table->last_count++] = *run;
-	return table->last_count == limit ? STATUS_ENOUGH : STATUS_FINE;
-}
-
-static int pause_not(void *param)
-{
-	(void)param;
-	return STATUS_FINE;
+	return table->last_count == limit ? HISTORY_ENOUGH : STATUS_FINE;
 }
 
 static int print_kept(struct table *table)
@@ -209,10 +189,10 @@ static int print_kept(struct table *table)
 /* The newest are found first, and printed last. */
 static int print_last(struct table *table)
 {
-	const struct history_visitor visitor = {keep_run, pause_not, table};
+	const struct history_visitor visitor = {keep_run, history_no_pause, table};
 	int status = history_visit(table->history, &visitor);
 
-	if (status == STATUS_ENOUGH)
+	if (status == HISTORY_ENOUGH)
 		status = STATUS_FINE;
 	return status == STATUS_FINE ? print_kept(table) : status;
 }

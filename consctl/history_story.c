@@ -12,12 +12,6 @@ struct teller {
 	struct record_list processes;
 };
 
-static int pause_not(void *param)
-{
-	(void)param;
-	return STATUS_FINE;
-}
-
 static int add_process(const struct record_run *run, const struct record_life *life, void *param)
 {
 	struct teller *teller = param;
@@ -79,7 +73,7 @@ static int tell_all(struct teller *teller)
 	    .process_count = teller->processes.count,
 	    .losses = &teller->history.query.interval,
 	    .on_event = tell,
-	    .pause = pause_not,
+	    .pause = history_no_pause,
 	    .param = teller,
 	};
 	int status = history_sweep(&teller->history, &sweep);
@@ -93,7 +87,7 @@ static int tell_all(struct teller *teller)
 
 static int read_story(struct teller *teller, const int64_t *at_ns)
 {
-	const struct history_visitor visitor = {add_process, pause_not, teller};
+	const struct history_visitor visitor = {add_process, history_no_pause, teller};
 	struct record_query *query = &teller->history.query;
 	int status;
 

@@ -235,6 +235,27 @@ static struct procobsrv_process bare_process(const struct base *base)
 	return process;
 }
 
+static bool grow(struct life *life)
+{
+	size_t capacity = life->capacity ? life->capacity * 2 : 8;
+	const struct procobsrv_event **events =
+	    realloc(life->events, capacity * sizeof(*life->events));
+	int64_t *execs;
+
+	if (events)
+		life->events = events;
+	execs = realloc(life->execs, capacity * sizeof(*life->execs));
+	if (execs)
+		life->execs = execs;
+	if (events && execs) {
+		life->capacity = capacity;
+		return true;
+	}
+	life->error =
+	    error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the events of a process");
+	return false;
+}
+
 /* Appends an event about the process as it is now. NULL: no memory. */
 static struct procobsrv_event *add_event(struct life *life, enum procobsrv_kind kind,
 					 int64_t time_ns, char sort, int64_t row)
@@ -244,20 +265,7 @@ static struct procobsrv_event *add_event(struct life *life, enum procobsrv_kind 
 	struct procobsrv_process *process = take(life, sizeof(*process));
 	char *cursor = take(life, CURSOR_SIZE);
 
-	if (public->count == life->capacity && !life->error) {
-		size_t capacity = life->capacity ? life->capacity * 2 : 8;
-		void *events = realloc(life->events, capacity * sizeof(*life->events));
-		void *execs = events ? realloc(life->execs, capacity * sizeof(*life->execs)) : NULL;
-
-		life->events = events ? events : life->events;
-		life->execs = execs ? execs : life->execs;
-		if (execs)
-			life->capacity = capacity;
-		else
-			life->error = error_set(PROCOBSRV_ERROR_MEMORY,
-						"out of memory for the events of a process");
-	}
-	if (life->error)
+	if (!event || !process || !cursor || (public->count >= life->capacity && !grow(life)))
 		return NULL;
 	*process = life->process;
 	/* The same each time that it is read from this record. */
@@ -352,7 +360,7 @@ static int load_base(struct life *life, int64_t row, struct base *base)
 static const struct procobsrv_process *reference(struct life *life, int64_t row, int64_t time_ns)
 {
 	struct procobsrv_process *process;
-	struct base base;
+	struct base base = {0};
 	size_t size;
 	int result;
 
@@ -524,19 +532,19 @@ int record_life_load(struct record_reader *reader, int64_t process, struct recor
 	return 0;
 }
 
-void record_life_free(struct record_life *public)
+void record_life_free(struct record_life *life)
 {
-	struct life *life = (struct life *)public;
+	struct life *whole = (struct life *)life;
 
-	if (!life)
+	if (!whole)
 		return;
-	while (life->blocks) {
-		struct block *block = life->blocks;
+	while (whole->blocks) {
+		struct block *block = whole->blocks;
 
-		life->blocks = block->next;
+		whole->blocks = block->next;
 		free(block);
 	}
-	free(life->events);
-	free(life->execs);
-	free(life);
+	free(whole->events);
+	free(whole->execs);
+	free(whole);
 }

@@ -25,7 +25,7 @@ struct sqlite3;
  * Errors: NOT_FOUND (no such file), PERMISSION, CORRUPT (no record, or damaged), VERSION (a schema
  * newer than this reader), BUSY, SYSTEM, MEMORY.
  */
-int record_reader_open(const char *path, struct record_reader **reader);
+int record_reader_open(const char *path, struct record_reader **opened);
 void record_reader_close(struct record_reader *reader); /* NULL is allowed */
 
 /* For tests, which look at how its statements are answered. Borrowed. */
@@ -73,7 +73,7 @@ struct record_search;
 
 /* The query is borrowed until the search is closed. */
 int record_search_open(struct record_reader *reader, const struct record_query *query,
-		       struct record_search **search);
+		       struct record_search **opened);
 /* The next runs, in order: at most `room`. *count 0: there are no more. */
 int record_search_next(struct record_search *search, struct record_run *runs, size_t room,
 		       size_t *count);
@@ -108,9 +108,9 @@ struct record_start {
 	int64_t start_ns;
 	int64_t process;
 };
-/* Of these rows, each once, in the order of their begin; *starts is the caller's to free(). */
+/* Of these rows, each once, in the order of their begin; *loaded is the caller's to free(). */
 int record_starts_load(struct record_reader *reader, const int64_t *rows, size_t row_count,
-		       struct record_start **starts, size_t *count);
+		       struct record_start **loaded, size_t *loaded_count);
 
 /* The life of a process: what the record can tell of it, as events in their order. */
 struct record_life {
@@ -129,7 +129,7 @@ struct record_life {
  * Loads a life, owned by the caller. Its events have no number (seq) and are not counted: they
  * live as long as the life, and never take a reference. NOT_FOUND: retention has removed it.
  */
-int record_life_load(struct record_reader *reader, int64_t process, struct record_life **life);
+int record_life_load(struct record_reader *reader, int64_t process, struct record_life **loaded);
 void record_life_free(struct record_life *life); /* NULL is allowed */
 
 /* How many events were lost in the interval. */
@@ -142,7 +142,7 @@ struct record_losses {
 	void *details; /* what they point to */
 };
 int record_losses_load(struct record_reader *reader, const struct record_interval *interval,
-		       struct record_losses *losses);
+		       struct record_losses *loaded);
 void record_losses_free(struct record_losses *losses);
 
 /* Of the machine that wrote last; "" if the record tells of none. */

@@ -69,7 +69,7 @@ static void check_vector(const char *const *one, size_t count, const char *const
 {
 	assert_int_equal(count, other_count);
 	assert_true(!one == !other);
-	for (size_t index = 0; index < count; index++)
+	for (size_t index = 0; one && other && index < count; index++)
 		assert_string_equal(one[index], other[index]);
 }
 
