@@ -86,8 +86,7 @@ static const struct metric service_metrics[] = {
 };
 
 static const struct metric reader_metrics[] = {
-    {"procobsrv_readers", "Readers that are connected.", GAUGE, UNIT_ONE,
-     SERVICE(readers.connected)},
+    {"procobsrv_readers", "Readers that are connected.", GAUGE, UNIT_ONE, SERVICE(readers.readers)},
     {"procobsrv_accepted_readers_total", "Readers that have connected.", COUNTER, UNIT_ONE,
      SERVICE(readers.accepted)},
     {"procobsrv_refused_readers_total", "Readers that were sent away.", COUNTER, UNIT_ONE,
@@ -96,8 +95,10 @@ static const struct metric reader_metrics[] = {
      SERVICE(readers.sent)},
     {"procobsrv_reader_lost_events_total", "Events that readers were too slow for.", COUNTER,
      UNIT_ONE, SERVICE(readers.lost)},
-    {"procobsrv_reader_waiting_bytes", "What waits for readers.", GAUGE, UNIT_ONE,
-     SERVICE(readers.waiting_bytes)},
+    {"procobsrv_reader_memory_bytes", "Memory of what is kept for readers.", GAUGE, UNIT_ONE,
+     SERVICE(readers.memory_used)},
+    {"procobsrv_reader_memory_limit_bytes", "Memory that may be kept for readers.", GAUGE, UNIT_ONE,
+     SERVICE(readers.memory_size)},
 };
 
 static const struct metric sink_metrics[] = {

@@ -7,17 +7,8 @@
 #define PROCOBSRVD_METRICS_H
 
 #include "buffer.h"
+#include "server.h"
 #include "service.h"
-
-/* What the socket of the readers tells. */
-struct metrics_readers {
-	uint64_t connected;
-	uint64_t accepted;	/* since the service began */
-	uint64_t refused;	/* without rights, malformed, or too many */
-	uint64_t sent;		/* events, to all readers together */
-	uint64_t lost;		/* events that readers were too slow for */
-	uint64_t waiting_bytes; /* for all readers together */
-};
 
 /* All figures at one moment. */
 struct metrics {
@@ -29,7 +20,7 @@ struct metrics {
 	struct procobsrv_statistics observer;
 	struct service_statistics service;
 	bool has_readers;
-	struct metrics_readers readers;
+	struct server_figures readers; /* has_readers: there is a socket for them */
 	const struct sink_runner_statistics *sinks;
 	size_t sink_count;
 };

@@ -5,6 +5,8 @@
 #include "error.h"
 #include "metrics.h"
 #include "metrics_server.h"
+#include "server_part.h"
+#include "server_part.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,30 @@ static void free_sinks(struct sink_list *list)
 	free(list->sinks);
 }
 
+static void add_readers(struct service_part *readers, void *param)
+{
+	struct metrics *metrics = param;
+
+	metrics->has_readers = true;
+	server_part_figures(readers, &metrics->readers);
+}
+
+static void add_readers(struct service_part *part, void *param)
+{
+	struct metrics_readers *readers = param;
+	struct server_figures figures;
+
+	server_part_figures(part, &figures);
+	*readers = (struct metrics_readers){
+	    .connected = figures.readers,
+	    .accepted = figures.accepted,
+	    .refused = figures.refused,
+	    .sent = figures.sent,
+	    .lost = figures.lost,
+	    .waiting_bytes = figures.memory_used,
+	};
+}
+
 static void collect(struct service_part *part, struct metrics *metrics, struct sink_list *list)
 {
 	struct procobsrv *monitor;
@@ -63,6 +89,9 @@ static void collect(struct service_part *part, struct metrics *metrics, struct s
 	service_visit_sinks(part->service, add_sink, list);
 	metrics->sinks = list->sinks;
 	metrics->sink_count = list->count;
+	service_with_part(part->service, &service_part_readers, add_readers, metrics);
+	metrics->has_readers = service_with_part(part->service, &service_part_readers, add_readers,
+						 &metrics->readers);
 	service_statistics(part->service, &metrics->service);
 	monitor = service_borrow_monitor(part->service);
 	if (monitor != NULL) {

@@ -61,7 +61,7 @@ static struct metrics sample(void)
 			 .pending = 5,
 			 .ring_size = 1048576},
 	    .has_readers = true,
-	    .readers = {.connected = 3},
+	    .readers = {.readers = 3},
 	    .sinks = sample_sinks,
 	    .sink_count = 2,
 	};
