@@ -6,7 +6,6 @@
 #include "metrics.h"
 #include "metrics_server.h"
 #include "server_part.h"
-#include "server_part.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,22 +63,6 @@ static void add_readers(struct service_part *readers, void *param)
 	server_part_figures(readers, &metrics->readers);
 }
 
-static void add_readers(struct service_part *part, void *param)
-{
-	struct metrics_readers *readers = param;
-	struct server_figures figures;
-
-	server_part_figures(part, &figures);
-	*readers = (struct metrics_readers){
-	    .connected = figures.readers,
-	    .accepted = figures.accepted,
-	    .refused = figures.refused,
-	    .sent = figures.sent,
-	    .lost = figures.lost,
-	    .waiting_bytes = figures.memory_used,
-	};
-}
-
 static void collect(struct service_part *part, struct metrics *metrics, struct sink_list *list)
 {
 	struct procobsrv *monitor;
@@ -90,8 +73,6 @@ static void collect(struct service_part *part, struct metrics *metrics, struct s
 	metrics->sinks = list->sinks;
 	metrics->sink_count = list->count;
 	service_with_part(part->service, &service_part_readers, add_readers, metrics);
-	metrics->has_readers = service_with_part(part->service, &service_part_readers, add_readers,
-						 &metrics->readers);
 	service_statistics(part->service, &metrics->service);
 	monitor = service_borrow_monitor(part->service);
 	if (monitor != NULL) {
