@@ -8,27 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-/* Where an event is in the kernel's stream, as its cursor tells: "stream:position". */
-struct place {
-	uint64_t stream;
-	uint64_t position;
-	char sort; /* '\0': it has a record of its own; else what lib/event.h names */
-};
-
-static bool read_place(const char *cursor, struct place *place)
-{
-	char *end;
-
-	if (!cursor || !*cursor)
-		return false;
-	place->stream = strtoull(cursor, &end, 16);
-	if (*end != ':')
-		return false;
-	place->position = strtoull(end + 1, &end, 16);
-	place->sort = *end;
-	return true;
-}
-
 void json_lines_account_next_file(struct json_lines_account *account)
 {
 	account->open = false;
@@ -38,15 +17,14 @@ void json_lines_account_next_file(struct json_lines_account *account)
 bool json_lines_account_has(const struct json_lines_account *account,
 			    const struct procobsrv_event *event)
 {
-	struct place place;
+	struct record_cursor cursor = record_cursor_parse(event->cursor);
 
-	if (!account->known_stream || !read_place(event->cursor, &place) ||
-	    place.stream != account->stream)
+	if (!cursor.known || !account->known_stream || cursor.stream != account->stream)
 		return false;
-	if (event->kind == PROCOBSRV_LOST)
-		return event->seq <= account->seq;
-	/* What a run found out by itself, it did not find in an earlier one. */
-	return !place.sort && place.position < account->next_position;
+	/* A gap has its numbers, also where the record that it precedes is not there yet. */
+	if (event->kind == PROCOBSRV_LOST && event->seq <= account->seq)
+		return true;
+	return record_cursor_is_repeat(&cursor, &account->last);
 }
 
 static bool is_numbered(const struct procobsrv_event *event)
@@ -54,18 +32,18 @@ static bool is_numbered(const struct procobsrv_event *event)
 	return event->kind != PROCOBSRV_EXISTING && !(event->flags & PROCOBSRV_EVENT_SYNTHETIC);
 }
 
-static void note_place(struct json_lines_account *account, const char *cursor)
+static void note_place(struct json_lines_account *account, const char *text)
 {
-	struct place place;
+	struct record_cursor cursor = record_cursor_parse(text);
 
-	if (!read_place(cursor, &place))
+	if (!cursor.known)
 		return;
-	if (account->known_stream && place.stream == account->stream &&
-	    (place.sort || place.position < account->next_position))
-		return;
+	if (!account->known_stream || cursor.stream != account->stream)
+		account->last = (struct record_cursor){0};
 	account->known_stream = true;
-	account->stream = place.stream;
-	account->next_position = place.sort ? 0 : place.position + 1;
+	account->stream = cursor.stream;
+	if (!cursor.sort && (!account->last.known || cursor.position > account->last.position))
+		account->last = cursor;
 }
 
 static void note_number(struct json_lines_account *account, uint64_t seq, bool numbered,
@@ -80,10 +58,9 @@ static void note_number(struct json_lines_account *account, uint64_t seq, bool n
 static bool is_other_stream(const struct json_lines_account *account,
 			    const struct procobsrv_event *event)
 {
-	struct place place;
+	struct record_cursor cursor = record_cursor_parse(event->cursor);
 
-	return read_place(event->cursor, &place) &&
-	       (!account->known_stream || place.stream != account->stream);
+	return cursor.known && (!account->known_stream || cursor.stream != account->stream);
 }
 
 /* The number before the event, as far as a first event tells: one without a number of its own bears

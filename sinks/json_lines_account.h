@@ -8,19 +8,20 @@
 
 #include "buffer.h"
 #include "procobsrv.h"
+#include "record_cursor.h"
 
 #include <stdbool.h>
 
 struct json_lines_account {
-	bool open;		/* a begin line without its end line */
-	uint64_t begin_seq;	/* the last number before this run */
-	uint64_t seq;		/* the last number that is accounted for */
-	uint64_t delivered;	/* lines with a number of their own since the begin line */
-	uint64_t lost;		/* told by lost lines since then */
-	bool known_stream;	/* the next two are those of the last event */
-	uint64_t stream;	/* of the kernel: another one has other numbers */
-	uint64_t next_position; /* in the stream: behind the last event with a record of its own */
-	int64_t begin_ns;	/* wall clock: of the first begin line in the file; 0: none */
+	bool open;		      /* a begin line without its end line */
+	uint64_t begin_seq;	      /* the last number before this run */
+	uint64_t seq;		      /* the last number that is accounted for */
+	uint64_t delivered;	      /* lines with a number of their own since the begin line */
+	uint64_t lost;		      /* told by lost lines since then */
+	bool known_stream;	      /* stream is that of the last event */
+	uint64_t stream;	      /* of the kernel: another one has other numbers */
+	struct record_cursor last;    /* in it: of the last event with a record of its own */
+	int64_t begin_ns;	      /* wall clock: of the first begin line in the file; 0: none */
 	enum procobsrv_format format; /* of the file; JSON or ECS */
 };
 

@@ -291,6 +291,30 @@ static void test_repeats(void **state)
 	remove_place(&place);
 }
 
+/* Who exists when a run begins is told at a place where the stream stood then: "0x..." is no
+ * number. */
+static void test_existing_at_the_beginning(void **state)
+{
+	struct place place = make_place();
+	struct procobsrv_event existing = sample_existing;
+	const struct procobsrv_event *pointer = &existing;
+	struct open_sink opened;
+
+	(void)state;
+	existing.seq = 0;
+	existing.cursor = "abcd:0x16f3a5b2c1d4";
+	for (uint64_t seq = 1; seq < 40; seq += 10) {
+		opened = open_at(&place, NULL, NULL);
+		assert_int_equal(opened.operations->write(opened.sink, &pointer, 1), 0);
+		assert_int_equal(write_range(&opened, seq, seq + 9, 0), 0);
+		assert_int_equal(sink_statistics_of(&opened).suppressed, 0);
+		sink_close(&opened);
+		existing.seq = seq + 9;
+	}
+	expect_verified(&place, 0, "complete: 40 events");
+	remove_place(&place);
+}
+
 /* The last line is cut off, as a kill or a crash may leave it, at every length. */
 static void test_torn_line(void **state)
 {
@@ -650,6 +674,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_rotation_by_age),
 	    cmocka_unit_test(test_clock_set_back),
 	    cmocka_unit_test(test_repeats),
+	    cmocka_unit_test(test_existing_at_the_beginning),
 	    cmocka_unit_test(test_torn_line),
 	    cmocka_unit_test(test_killed),
 	    cmocka_unit_test(test_limited_file),
