@@ -121,7 +121,7 @@ void service_on_event(const struct procobsrv_event *event, void *param)
 	bool durable = false;
 
 	count_event(service, event);
-	for (size_t index = 0; service_parts[index] && index < SERVICE_PARTS_MAX; index++)
+	for (size_t index = 0; index < SERVICE_PARTS_MAX && service_parts[index]; index++)
 		hand_to_part(service, index, event);
 	for (size_t place = 0; place < SERVICE_SINKS_MAX; place++)
 		durable |=

@@ -190,7 +190,7 @@ static int take_part(struct service *service, const struct configuration *config
 int service_take_parts(struct service *service, const struct configuration *configuration,
 		       bool strict)
 {
-	for (size_t index = 0; service_parts[index] && index < SERVICE_PARTS_MAX; index++) {
+	for (size_t index = 0; index < SERVICE_PARTS_MAX && service_parts[index]; index++) {
 		int error = take_part(service, configuration, index);
 		if (error && strict)
 			return error;
@@ -207,7 +207,7 @@ bool service_with_part(struct service *service, const struct service_part_operat
 	struct service_part *part = NULL;
 
 	pthread_mutex_lock(&service->places_lock);
-	for (size_t index = 0; service_parts[index] && index < SERVICE_PARTS_MAX; index++)
+	for (size_t index = 0; index < SERVICE_PARTS_MAX && service_parts[index]; index++)
 		if (service_parts[index] == operations)
 			part = atomic_load(&service->parts[index]);
 	if (part)
