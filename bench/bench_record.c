@@ -20,7 +20,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define SETTINGS_MOST 16
+#define EVENTS_INITIAL 1000000
+#define BATCH_INITIAL  4096 /* what the service writes at a time, at most */
+#define SETTINGS_MOST  16
 #define SECOND_NS     1000000000u
 
 static _Noreturn void fail(const char *what)
@@ -141,8 +143,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: bench_record FILE [EVENTS [BATCH [SETTING=VALUE...]]]\n");
 		return 2;
 	}
-	uint64_t events = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
-	size_t batch = argc > 3 ? (size_t)strtoull(argv[3], NULL, 10) : 4096;
+	uint64_t events = argc > 2 ? strtoull(argv[2], NULL, 10) : EVENTS_INITIAL;
+	size_t batch = argc > 3 ? (size_t)strtoull(argv[3], NULL, 10) : BATCH_INITIAL;
+	if (!events || !batch)
+		fail("no number of events, or of a batch");
 	struct sink *sink = open_sink(argv[1], argv + 4, argc > 4 ? argc - 4 : 0);
 	uint64_t step_ns = UINT64_C(86400) * SECOND_NS / events;
 	struct day *day = day_create(&(struct day_options){
@@ -158,7 +162,7 @@ int main(int argc, char **argv)
 	struct figures figures = {0};
 	uint64_t tended = clock_ns(CLOCK_MONOTONIC);
 
-	if (!day || !batch)
+	if (!day)
 		fail("a day");
 	for (uint64_t done = 0; done < events; done += batch) {
 		if (batch > events - done)

@@ -27,8 +27,8 @@ static void test_hash_is_siphash(void **state)
 	uint8_t key[RECORD_HASH_KEY_SIZE], bytes[15];
 
 	(void)state;
-	for (uint8_t i = 0; i < sizeof key; i++)
-		key[i] = i;
+	for (size_t i = 0; i < sizeof key; i++)
+		key[i] = (uint8_t)i;
 	memcpy(bytes, key, sizeof bytes);
 	/* The example of its authors. */
 	assert_true((uint64_t)record_hash(key, bytes, 15) == UINT64_C(0xa129ca6149be45e5));
