@@ -2,7 +2,7 @@
 /* What --help says on Linux. */
 #include "../platform.h"
 
-const char platform_backend_argument[] = "auto|bpf|connector|ptrace|proc";
+const char platform_backend_argument[] = "auto|bpf|connector|ptrace|service|proc";
 
 const char platform_manual[] = "man consctl";
 
