@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define GROUPS_MOST 65536 /* NGROUPS_MAX of the kernel */
+#define ENTRY_SIZE  16384
 
 /* Looked up before the launcher is made: the child that becomes the user asks nobody. */
 struct launcher_user {
@@ -41,30 +42,39 @@ static bool read_id(const char *variable, uint32_t *id)
 	return true;
 }
 
-static const struct passwd *find_caller(char *why, size_t size)
+/* An entry of the user database, and the room of its texts. */
+struct entry {
+	struct passwd passwd;
+	char text[ENTRY_SIZE];
+};
+
+static bool find_caller(struct entry *entry, char *why, size_t size)
 {
-	const struct passwd *found;
+	struct passwd *found = NULL;
 	uint32_t uid = geteuid();
 
 	if (!uid && !read_id("SUDO_UID", &uid)) {
 		snprintf(why, size,
 			 "nobody called consctl through sudo (SUDO_UID is not set): say whose "
 			 "rights with --user=NAME");
-		return NULL;
+		return false;
 	}
-	found = getpwuid(uid);
-	if (!found)
+	if (getpwuid_r(uid, &entry->passwd, entry->text, sizeof(entry->text), &found) || !found) {
 		snprintf(why, size, "there is no user with the id %u (of SUDO_UID)", uid);
-	return found;
+		return false;
+	}
+	return true;
 }
 
-static const struct passwd *find_named(const char *name, char *why, size_t size)
+static bool find_named(const char *name, struct entry *entry, char *why, size_t size)
 {
-	const struct passwd *found = getpwnam(name);
+	struct passwd *found = NULL;
 
-	if (!found)
+	if (getpwnam_r(name, &entry->passwd, entry->text, sizeof(entry->text), &found) || !found) {
 		snprintf(why, size, "there is no user '%s'", name);
-	return found;
+		return false;
+	}
+	return true;
 }
 
 /* The user's groups; false: no memory. */
@@ -94,11 +104,12 @@ static bool fill(struct launcher_user *user, const struct passwd *found)
 
 bool launcher_user_find(const char *name, struct launcher_user **user, char *why, size_t size)
 {
-	const struct passwd *found = *name ? find_named(name, why, size) : find_caller(why, size);
+	struct entry entry;
+	const struct passwd *found = &entry.passwd;
 	struct launcher_user *made;
 	uint32_t gid;
 
-	if (!found)
+	if (!(*name ? find_named(name, &entry, why, size) : find_caller(&entry, why, size)))
 		return false;
 	if (geteuid() && found->pw_uid != geteuid()) {
 		snprintf(why, size, "only root may run a command as '%s': call consctl with sudo",
