@@ -34,7 +34,7 @@ void *reading_allocate(struct reading *reading, size_t count, size_t size);
 const char *reading_copy(struct reading *reading, const char *text);
 
 /* Tells what is wrong in the order of the file, and forgets it. */
-void reading_tell(struct reading *reading, configuration_complain complain, void *param);
+void reading_tell(struct reading *reading, configuration_complain tell, void *param);
 
 void reading_complain(struct reading *reading, unsigned line, unsigned column, const char *format,
 		      ...) __attribute__((format(printf, 4, 5)));

@@ -11,7 +11,7 @@
  * nobody of this process reads it. BUSY: somebody else does, who is named. An error with
  * error_set().
  */
-int observer_prepare(const struct configuration_observer *options);
+int observer_prepare(const struct configuration_observer *observer);
 
 /* One service at a time: *lock is held until the process ends or observer_unlock(). BUSY names the
  * holder. */

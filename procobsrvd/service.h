@@ -119,7 +119,7 @@ extern const struct service_part_operations *const service_parts[];
  * Opens all that the configuration names, installs the resident observer or puts this version of it
  * in the place of another, and begins to hand events on. An error with error_set().
  */
-int service_start(const struct configuration *configuration, struct service **service);
+int service_start(const struct configuration *configuration, struct service **started);
 
 /* Takes another configuration: what is the same goes on. What of it cannot be had is logged; a sink
  * is tried again and again. */

@@ -52,7 +52,7 @@ struct sink_runner_listener {
  */
 int sink_runner_start(const struct configuration *configuration,
 		      const struct configuration_sink *sink,
-		      const struct sink_runner_listener *listener, struct sink_runner **runner);
+		      const struct sink_runner_listener *listener, struct sink_runner **started);
 
 /*
  * The next event; ordinals grow by one with each event, whether it is for this sink or not. Waits
