@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of the other history files, where consctl was built without SQLite. */
 #include "consctl.h"
+#include "history_children.h"
 #include "history_story.h"
 
 static int complain_absent(void)
@@ -23,4 +24,14 @@ int history_story_read(struct story *story, const struct settings *settings, con
 	(void)settings;
 	(void)at_ns;
 	return complain_absent();
+}
+
+void history_append_children(const struct settings *settings, const char *identity,
+			     int64_t before_ns, unsigned columns, struct buffer *buffer)
+{
+	(void)settings;
+	(void)identity;
+	(void)before_ns;
+	(void)columns;
+	(void)buffer;
 }

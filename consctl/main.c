@@ -25,13 +25,9 @@ static const struct option *const uninstall_options[] = {NULL};
 static const struct option *const status_options[] = {&option_format, &option_json, NULL};
 static const struct option *const run_options[] = {
     OBSERVING, &option_wait, &option_run_as, &option_fail_on_loss, &option_summary, NULL};
-static const struct option *const top_options[] = {&option_match,
-						   &option_kernel_threads,
-						   &option_redact,
-						   &option_backend,
-						   &option_buffer_size,
-						   &option_color,
-						   NULL};
+static const struct option *const top_options[] = {
+    &option_match,   &option_kernel_threads, &option_redact, &option_record,
+    &option_backend, &option_buffer_size,    &option_color,  NULL};
 static const struct option *const timeline_options[] = {
     &option_output,   &option_picture, &option_from,	     &option_since,
     &option_until,    &option_record,  &option_match,	     &option_kernel_threads,

@@ -96,6 +96,9 @@ int record_find_pid(struct record_reader *reader, uint32_t pid, int64_t until_ns
 int record_find_identity(struct record_reader *reader, const char *identity, int64_t *process);
 /* The process itself, then all that descend from it. */
 int record_find_tree(struct record_reader *reader, int64_t process, struct record_list *processes);
+/* Its children that ended before `before_ns`: the last `most` of them, the newest first. */
+int record_find_children(struct record_reader *reader, int64_t process, int64_t before_ns,
+			 size_t most, struct record_list *processes);
 /* Its oldest ancestor that is known first, the process itself last. */
 int record_find_ancestors(struct record_reader *reader, int64_t process,
 			  struct record_list *processes);

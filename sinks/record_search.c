@@ -157,6 +157,17 @@ int record_find_tree(struct record_reader *reader, int64_t process, struct recor
 			      &process, 1, processes);
 }
 
+int record_find_children(struct record_reader *reader, int64_t process, int64_t before_ns,
+			 size_t most, struct record_list *processes)
+{
+	const int64_t values[] = {process, before_ns, (int64_t)most};
+
+	return find_processes(reader,
+			      "SELECT id FROM processes WHERE parent = ?1 AND +end_ns < ?2 "
+			      "ORDER BY id DESC LIMIT ?3",
+			      values, 3, processes);
+}
+
 int record_find_ancestors(struct record_reader *reader, int64_t process,
 			  struct record_list *processes)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* consctl top: a live view of the processes, drawn ten times a second whatever happens between. */
 #include "../consctl.h"
+#include "../history_children.h"
 #include "../platform.h"
 #include "../reporter.h"
 #include "buffer.h"
@@ -38,7 +39,9 @@ struct top {
 	size_t cursor;				   /* row that is selected */
 	const struct procobsrv_process *selected;  /* what it is; owned; NULL: follow the place */
 	const struct procobsrv_process *looked_at; /* in details; owned */
-	size_t scrolled;			   /* lines, in details and help */
+	struct buffer recorded;			   /* what the record tells of it */
+	int64_t began_ns;
+	size_t scrolled; /* lines, in details and help */
 	bool end;
 };
 
@@ -159,6 +162,9 @@ static void look_closer(struct top *top)
 		return;
 	procobsrv_process_unref(top->looked_at);
 	top->looked_at = procobsrv_process_ref(top->model.rows[top->cursor].process);
+	top->recorded.size = 0;
+	history_append_children(top->settings, top->looked_at->id, top->began_ns, (unsigned)COLS,
+				&top->recorded);
 	top->view = VIEW_DETAILS;
 	top->scrolled = 0;
 }
@@ -270,6 +276,7 @@ static void draw_details(struct top *top)
 	size_t lines;
 
 	details_append(&top->model, top->monitor, top->looked_at, (unsigned)COLS, &buffer);
+	buffer_append(&buffer, top->recorded.data, top->recorded.size);
 	if (!buffer.failed) {
 		lines = screen_draw_text(buffer.data, buffer.size, top->scrolled, "q: back");
 		if (top->scrolled >= lines)
@@ -394,6 +401,7 @@ int top_run(const struct settings *settings)
 	int status;
 
 	top.order.kernel_threads = settings->kernel_threads;
+	top.began_ns = os_wall_ns();
 	if (!os_is_terminal(stdout) || !os_is_terminal(stdin)) {
 		complain("top draws on a terminal; 'consctl watch' writes lines");
 		return STATUS_FAILED;
@@ -405,6 +413,7 @@ int top_run(const struct settings *settings)
 	status = open_view(&top);
 	procobsrv_process_unref(top.selected);
 	procobsrv_process_unref(top.looked_at);
+	buffer_free(&top.recorded);
 	filter_free(top.order.filter);
 	return status;
 }

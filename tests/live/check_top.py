@@ -5,6 +5,7 @@
 What the terminal would show is kept by pyte, a terminal emulator without a window.
 """
 import fcntl
+import json
 import os
 import pty
 import re
@@ -13,9 +14,11 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
+import make_record
 import pyte
 
 consctl = sys.argv[1]
@@ -207,6 +210,39 @@ def storm():
     check("ends with 0", top.end() == 0)
 
 
+def recorded():
+    """What the service has recorded of a process before top began."""
+    if "built without" in subprocess.run([consctl, "history"], capture_output=True, text=True, check=False).stderr:
+        return
+    sleeper = subprocess.Popen(["sleep", "1618.75"])
+    listed = subprocess.run([consctl, "list", "-j", "--match", f"process.pid == {sleeper.pid}"], capture_output=True,
+                            text=True, check=True)
+    identity = json.loads(listed.stdout)["process"]["id"]
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "record.sqlite")
+        schema = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../sinks/record.sql")
+        record = make_record.Record(schema, path)
+        now = time.time_ns()
+        parent = record.process(sleeper.pid, now - 9 * 10**9, name="sleep", exe="/usr/bin/sleep")
+        record.database.execute("UPDATE processes SET identity = ? WHERE id = ?", (identity, parent))
+        child = record.process(4711, now - 8 * 10**9, parent, sleeper.pid, end=now - 7 * 10**9, code=3, signal=0)
+        record.exec(child, now - 8 * 10**9, ["build", "--all\x1b[2J"], "/usr/bin/build")
+        record.close()
+        for option, wanted in ((path, True), (path + "x", False)):
+            top = Terminal(["--record", option])
+            top.shows(r"bpf, list")
+            top.keys("/sleep 1618.75\n")
+            top.shows(r"sleep 1618\.75")
+            top.keys("\r")
+            check("details with a record" if wanted else "without one", top.shows(r"^argv\[1\] +1618\.75"), top.text())
+            told = re.search(r"^child before +4711 build .*x1b\[2J.* \(exit 3\)", top.text(), re.MULTILINE)
+            check("a child that ended before" if wanted else "nothing of that", bool(told) == wanted, top.text())
+            top.keys("qq")
+            check("ends with 0", top.end() == 0)
+    sleeper.kill()
+    sleeper.wait()
+
+
 def refusals():
     done = subprocess.run([consctl, "top"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     check("no terminal: 1", done.returncode == 1 and "terminal" in done.stderr, done.stderr)
@@ -222,6 +258,7 @@ def refusals():
 live()
 hostile()
 storm()
+recorded()
 refusals()
 print(f"1..{count}")
 sys.exit(failures != 0)

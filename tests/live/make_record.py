@@ -181,4 +181,5 @@ def main():
     record.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

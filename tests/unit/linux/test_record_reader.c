@@ -440,6 +440,16 @@ static void descent(void **state)
 	record_list_free(&found);
 
 	trace(true);
+	assert_int_equal(record_find_children(reader, parent, INT64_MAX, 3, &found), 0);
+	check_plans(false, "processes_parent");
+	snprintf(sql, sizeof(sql),
+		 "SELECT max(id) FROM processes NOT INDEXED WHERE parent = %lld AND end_ns > 0",
+		 (long long)parent);
+	assert_int_equal(found.count, 3);
+	assert_true(found.rows[0] == ask(sql) && found.rows[1] < found.rows[0]);
+	record_list_free(&found);
+
+	trace(true);
 	assert_int_equal(record_find_ancestors(reader, child, &found), 0);
 	check_plans(true, "PRIMARY KEY");
 	assert_true(found.rows[found.count - 1] == child);
