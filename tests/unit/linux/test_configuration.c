@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const char *shipped;
+static const char *page;
 
 static const struct setting probe_settings[] = {
     {.name = "path", .type = SETTING_PATH, .required = true},
@@ -31,7 +32,7 @@ static const struct sink_operations plain = {
 
 static const struct sink_operations *const sinks[] = {&probe, &plain, NULL};
 static const struct sink_operations *const installed[] = {&sink_record, &sink_json_lines,
-							  &sink_journal, NULL};
+							  &sink_journal, &sink_command, NULL};
 
 /* What was complained about: "LINE:COLUMN: text" and a line end, each. */
 static void complain(unsigned line, unsigned column, const char *text, void *param)
@@ -354,6 +355,83 @@ static void test_shipped(void **state)
 	configuration_unref(configuration);
 }
 
+/* ---- the manual page ---- */
+
+static char *read_page(void)
+{
+	char *text = calloc(1, 1 << 17);
+	FILE *file = fopen(page, "r");
+
+	assert_true(text && file);
+	assert_true(fread(text, 1, (1 << 17) - 1, file) > 0);
+	fclose(file);
+	return text;
+}
+
+/* The part of the page about a section; the next one begins at *end. */
+static const char *find_section(const char *text, const char *name, const char **end)
+{
+	char heading[64];
+
+	snprintf(heading, sizeof(heading), "\n.Ss %s\n", name);
+	const char *begin = strstr(text, heading);
+	if (!begin)
+		fail_msg("%s has no section %s", page, name);
+	*end = strstr(begin + 1, "\n.Ss ");
+	if (!*end)
+		*end = begin + strlen(begin);
+	return begin;
+}
+
+static void check_described(const char *text, const char *section, const char *setting)
+{
+	const char *end, *begin = find_section(text, section, &end);
+	char item[64];
+
+	snprintf(item, sizeof(item), "\n.It Cm %s\n", setting);
+	const char *found = strstr(begin, item);
+	if (!found || found > end)
+		fail_msg("%s does not describe %s of %s", page, setting, section);
+}
+
+/* Each setting of each sink is described; and those of the other sections, which test_observer(),
+ * test_sinks() and test_places() set. */
+static void test_page(void **state)
+{
+	static const char *const others[][2] = {
+	    {"observer", "kinds"},
+	    {"observer", "match"},
+	    {"observer", "kernel-threads"},
+	    {"observer", "buffer-size"},
+	    {"observer", "max-args"},
+	    {"observer", "env"},
+	    {"observer", "redact"},
+	    {"observer", "queue-size"},
+	    {"observer", "spill-directory"},
+	    {"observer", "spill-size"},
+	    {"Sinks", "name"},
+	    {"Sinks", "match"},
+	    {"Sinks", "kinds"},
+	    {"Sinks", "queue"},
+	    {"readers", "socket"},
+	    {"readers", "group"},
+	    {"readers", "own-processes"},
+	    {"readers", "memory-size"},
+	    {"readers", "count"},
+	    {"metrics", "listen"},
+	};
+	char *text = read_page();
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(others) / sizeof(others[0]); index++)
+		check_described(text, others[index][0], others[index][1]);
+	for (size_t index = 0; installed[index]; index++)
+		for (const struct setting *setting = installed[index]->settings; setting->name;
+		     setting++)
+			check_described(text, installed[index]->name, setting->name);
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -361,9 +439,10 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_sinks),      cmocka_unit_test(test_places),
 	    cmocka_unit_test(test_references), cmocka_unit_test(test_equal),
 	    cmocka_unit_test(test_mistakes),   cmocka_unit_test(test_files),
-	    cmocka_unit_test(test_shipped),
+	    cmocka_unit_test(test_shipped),    cmocka_unit_test(test_page),
 	};
 
 	shipped = argc > 1 ? argv[1] : "packaging/linux/procobsrvd.conf";
+	page = argc > 2 ? argv[2] : "docs/man/procobsrvd.conf.5";
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
