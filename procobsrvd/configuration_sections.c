@@ -201,6 +201,20 @@ static const char *sink_name(struct reading *reading, const struct setting_value
 	return reading_copy(reading, name);
 }
 
+static void check_sink(struct reading *reading, const struct sink_operations *operations,
+		       const struct setting_value *values)
+{
+	size_t wrong;
+
+	if (!operations->check || !values)
+		return;
+	int error = operations->check(values, &wrong);
+	if (error == PROCOBSRV_ERROR_MEMORY)
+		reading->no_memory = true;
+	else if (error)
+		reading_complain_value(reading, &values[wrong], "%s", procobsrv_explain());
+}
+
 void section_sink(struct reading *reading, const yaml_node_t *node,
 		  const struct sink_operations *operations, size_t number,
 		  struct configuration_sink *sink)
@@ -212,6 +226,7 @@ void section_sink(struct reading *reading, const yaml_node_t *node,
 	const struct setting_value *shared = tables[1].values;
 	if (!shared)
 		return;
+	check_sink(reading, operations, tables[0].values);
 	*sink = (struct configuration_sink){
 	    .operations = operations,
 	    .name = sink_name(reading, &shared[SHARED_NAME], operations->name, number),

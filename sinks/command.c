@@ -79,6 +79,21 @@ static int check_program(const char *program)
 			 os_error_text(errno));
 }
 
+static int check_values(const struct setting_value *values, size_t *wrong)
+{
+	struct command_text *text;
+	int error;
+
+	if (!values[RUN].set)
+		return 0;
+	error = command_text_compile(values[RUN].list, &text);
+	if (error)
+		*wrong = RUN;
+	else
+		command_text_free(text);
+	return error;
+}
+
 static int read_settings(const struct setting_value *values, struct sink *sink)
 {
 	int error = command_text_compile(values[RUN].list, &sink->text);
@@ -284,6 +299,7 @@ const struct sink_operations sink_command = {
     .settings = settings,
     .kinds = PROCOBSRV_KIND_BIT(PROCOBSRV_START) | PROCOBSRV_KIND_BIT(PROCOBSRV_EXEC) |
 	     PROCOBSRV_KIND_BIT(PROCOBSRV_EXEC_FAILED) | PROCOBSRV_KIND_BIT(PROCOBSRV_EXIT),
+    .check = check_values,
     .open = open_sink,
     .write = write_events,
     .see = see,

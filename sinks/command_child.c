@@ -55,8 +55,8 @@ static int may_become(const char *name, const struct command_user *user)
 		return 0;
 	return error_set(PROCOBSRV_ERROR_PERMISSION,
 			 "user: cannot run commands as '%s': the service has given up the right to "
-			 "become another user (CAP_SETUID, CAP_SETGID); leave user out, and they "
-			 "run as uid %u",
+			 "become another user (CAP_SETUID, CAP_SETGID); restart it, which then "
+			 "keeps that, or leave user out, and they run as uid %u",
 			 name, getuid());
 }
 

@@ -107,6 +107,24 @@ static int read_group(const struct setting_value *value, gid_t *group)
 	return 0;
 }
 
+static int check_values(const struct setting_value *values, size_t *wrong)
+{
+	enum procobsrv_format format;
+	size_t setting = FORMAT;
+	mode_t mode;
+	int error = 0;
+
+	if (values[FORMAT].set)
+		error = read_format(&values[FORMAT], &format);
+	if (!error && values[MODE].set) {
+		setting = MODE;
+		error = read_mode(&values[MODE], &mode);
+	}
+	if (error)
+		*wrong = setting;
+	return error;
+}
+
 static int read_settings(const struct setting_value *values, struct sink *sink)
 {
 	int error = read_format(&values[FORMAT], &sink->format);
@@ -384,6 +402,7 @@ const struct sink_operations sink_json_lines = {
     .name = "json-lines",
     .settings = settings,
     .durable = true,
+    .check = check_values,
     .open = open_sink,
     .write = write_events,
     .tend = tend,

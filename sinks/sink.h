@@ -74,6 +74,13 @@ struct sink_operations {
 	uint32_t kinds;
 
 	/*
+	 * Whether values that are set make sense by themselves, whatever the machine is like: else
+	 * an error ARGUMENT with error_set(), and *wrong is the index of the setting. May be NULL.
+	 * Any thread.
+	 */
+	int (*check)(const struct setting_value *values, size_t *wrong);
+
+	/*
 	 * Opens it. values are in the order of `settings` and valid until close. The filters that
 	 * all sinks have (match, kinds) are the runner's. On failure: a PROCOBSRV_ERROR_ code with
 	 * error_set() called (lib/error.h), and nothing left behind; the service then tries again

@@ -113,6 +113,17 @@ check 'consctl verify: says so' out '^complete: [0-9]+ events$'
 
 cat >"$configuration" <<END
 json-lines:
+  format: xml
+on:
+- run: [/bin/echo, '{process.name}']
+END
+try "$procobsrvd" --config "$configuration" --check-config
+check 'settings that make no sense: status 1' ended_with 1
+check 'a format' out "^$configuration:2:11: format: 'xml' is not json or ecs"
+check 'an argument that could become an option' out "^$configuration:4:8: run: .*option"
+
+cat >"$configuration" <<END
+json-lines:
   path: $work/other.d/events.jsonl
 on:
 - name: wrong

@@ -154,13 +154,20 @@ static void test_what_it_is_given(void **state)
 	directory_remove(directory);
 }
 
-static void expect_refused(const char *const *run, const char *assignment, const char *words)
+static void expect_refused(const char *const *run, const char *assignment, bool is_text,
+			   const char *words)
 {
 	const char *const assignments[] = {assignment, NULL};
 	struct setting_value *values = sink_values(&sink_command, assignments);
 	struct sink *sink = NULL;
 
 	sink_values_list(&sink_command, values, "run", run);
+	if (is_text) {
+		size_t wrong = 99;
+
+		assert_int_equal(sink_command.check(values, &wrong), PROCOBSRV_ERROR_ARGUMENT);
+		assert_string_equal(sink_command.settings[wrong].name, "run");
+	}
 	assert_true(sink_command.open(values, &sink) < 0);
 	assert_null(sink);
 	if (!strstr(procobsrv_explain(), words))
@@ -173,24 +180,25 @@ static void test_refused(void **state)
 	static const struct {
 		const char *run[4];
 		const char *words;
+		bool is_text; /* wrong whatever the machine is like */
 	} wrong[] = {
-	    {{"touch", "/tmp/x"}, "not an absolute path"},
-	    {{"/nonexistent/program"}, "No such file"},
-	    {{"/bin/true", "{process.pids}"}, "do you mean process.pid"},
-	    {{"/bin/true", "{process.argv}"}, "is a list"},
-	    {{"/bin/true", "{process.pid"}, "lacks a }"},
-	    {{"/bin/true", "{process.exe}"}, "could become an option"},
-	    {{"/bin/true", "{name}x"}, "could become an option"},
-	    {{"{process.exe}"}, "not an absolute path"},
+	    {{"touch", "/tmp/x"}, "not an absolute path", true},
+	    {{"/nonexistent/program"}, "No such file", false},
+	    {{"/bin/true", "{process.pids}"}, "do you mean process.pid", true},
+	    {{"/bin/true", "{process.argv}"}, "is a list", true},
+	    {{"/bin/true", "{process.pid"}, "lacks a }", true},
+	    {{"/bin/true", "{process.exe}"}, "could become an option", true},
+	    {{"/bin/true", "{name}x"}, "could become an option", true},
+	    {{"{process.exe}"}, "not an absolute path", true},
 	};
 	static const char *const good[] = {"/bin/true", "a{name}", "--", "{name}", NULL};
 
 	(void)state;
 	for (size_t at = 0; at < sizeof wrong / sizeof wrong[0]; at++)
-		expect_refused(wrong[at].run, NULL, wrong[at].words);
-	expect_refused(good, "user=no-such-user", "no user");
+		expect_refused(wrong[at].run, NULL, wrong[at].is_text, wrong[at].words);
+	expect_refused(good, "user=no-such-user", false, "no user");
 	if (geteuid())
-		expect_refused(good, "user=root", "CAP_SETUID");
+		expect_refused(good, "user=root", false, "CAP_SETUID");
 }
 
 static void test_rate(void **state)
