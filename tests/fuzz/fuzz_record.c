@@ -52,7 +52,10 @@ static void feed(struct dispatch *dispatch, const uint8_t *bytes, size_t size)
 		memcpy(&header, data, sizeof header);
 		header.size = (uint32_t)size;
 		header.version = RECORD_VERSION;
-		header.kind %= RECORD_GAP + 2;
+		/* Those that there are, one that is none, and two notes. */
+		header.kind %= RECORD_GAP + 4;
+		if (header.kind > RECORD_GAP + 1)
+			header.kind = (uint16_t)(header.kind - (RECORD_GAP + 2) + RECORD_CGROUP);
 		header.cpu %= 8;
 		memcpy(data, &header, sizeof header);
 	}

@@ -82,7 +82,12 @@ static void print_record(const struct record_view *view)
 	const struct record_body *body = view->body;
 
 	flockfile(stdout); /* the snapshot is printed by another thread */
-	printf("%" PRIu64 " %s", view->header->number, kind_names[view->header->kind % KINDS]);
+	if (view->cgroup)
+		printf("cgroup=%" PRIu64 " %.*s", view->cgroup->id, (int)view->cgroup_path.size,
+		       view->cgroup_path.data);
+	else
+		printf("%" PRIu64 " %s", view->header->number,
+		       kind_names[view->header->kind % KINDS]);
 	if (view->gap)
 		printf(" unknown=%" PRIu64 " stage=%u", view->gap->unknown, view->gap->stage);
 	if (body)
@@ -175,7 +180,7 @@ static void on_batch(const struct source_batch *batch, void *param)
 		dump->counts[view.header->kind % KINDS]++;
 		if (view.gap)
 			dump->lost += view.gap->unknown;
-		else if (!view.chunk) {
+		else if (view.body) {
 			uint64_t *number = &dump->numbers[view.header->cpu % CPUS_MAX];
 			if (view.header->number != ++*number)
 				complain(dump, "a number was left out");
