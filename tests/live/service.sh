@@ -183,8 +183,41 @@ wait "$runs"
 check 'a kill costs nothing' recorded seventh- 50
 check 'nor does what was away' recorded eighth- 20
 check 'nothing is told twice' recorded first- 50
+# ---- a record that cannot be written holds the stream back, and a reload repairs it ----
+
+sed "s,$work/record.sqlite,$work/no/record.sqlite," "$work/right" >"$configuration"
+sed -i 's,^record:,record:\n  queue: 10,' "$configuration"
+: >"$log"
+kill -HUP "$pid"
+check 'a place that does not exist: is told' wait_for "$log" "^<3>sink record: .*$work/no"
+run_tagged ninth 30
+cp "$work/right" "$configuration"
+kill -HUP "$pid"
+check 'a reload repairs it' wait_for "$log" 'sink record: works again'
+check 'nothing is missed' recorded ninth- 30
+
+sed "s,$work/record.sqlite,$work/no/record.sqlite," "$work/right" >"$configuration"
+sed -i 's,^record:,record:\n  queue: 10,' "$configuration"
+: >"$log"
+kill -HUP "$pid"
+wait_for "$log" '^<3>sink record: '
+run_tagged tenth 30
+cp "$work/right" "$configuration"
+printf 'observer:\n  max-args: 1000\n' >>"$configuration"
+kill -HUP "$pid"
+check 'also together with another observer' recorded tenth- 30
+
+sed "s,$work/record.sqlite,$work/no/record.sqlite," "$work/right" >"$configuration"
+: >"$log"
+kill -HUP "$pid"
+wait_for "$log" '^<3>sink record: '
+run_tagged eleventh 30
 ended INT
-check 'SIGINT: status 0' ended_with 0
+check 'SIGINT, and what could not be written: status 0' ended_with 0
+cp "$work/right" "$configuration"
+check 'the next one starts' serve
+check 'and has it' recorded eleventh- 30
+ended TERM
 
 try "$consctl" status
 check 'the observer stays' out '^resident observer'
