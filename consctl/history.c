@@ -239,8 +239,8 @@ int history_write(struct output *output, struct buffer *buffer)
 	out = output_begin(output);
 	buffer_append(out, buffer->data, buffer->size);
 	buffer->size = 0;
-	/* Why it failed, is told when the output is closed. */
-	return output_end(output) ? STATUS_FINE : STATUS_FAILED;
+	/* Nobody reads any more, or it failed: that is told when the output is closed. */
+	return output_end(output) ? STATUS_FINE : HISTORY_ENOUGH;
 }
 
 /* Which processes are asked for. */
@@ -351,7 +351,7 @@ static int print(struct history *history)
 	else
 		status = history_print_rows(history, &output);
 	closed = output_status(history->settings->output, output_close(&output));
-	if (status == STATUS_FINE)
+	if (status == STATUS_FINE || status == HISTORY_ENOUGH)
 		status = closed;
 	return status == STATUS_FINE ? history_tell_losses(history) : status;
 }

@@ -46,10 +46,11 @@ int history_visit(struct history *history, const struct history_visitor *visitor
 
 /* A `pause` that does nothing. */
 int history_no_pause(void *param);
-/* Writes what has come together, and empties the buffer. An exit status. */
-int history_write(struct output *output, struct buffer *buffer);
-/* A visitor's status that is no exit status: it has enough. */
+/* A status that is no exit status: nothing more is wanted. */
 #define HISTORY_ENOUGH (-1)
+/* Writes what has come together, and empties the buffer. An exit status; HISTORY_ENOUGH if it could
+ * not be written. */
+int history_write(struct output *output, struct buffer *buffer);
 
 /* Which events of its life are a run's: from `first` on, before `end`. */
 struct history_part {
@@ -73,7 +74,7 @@ struct history_sweep {
 };
 int history_sweep(struct history *history, const struct history_sweep *sweep);
 
-/* The answers: exit statuses. */
+/* The answers: exit statuses, or HISTORY_ENOUGH as above. */
 int history_print_rows(struct history *history, struct output *output);
 int history_print_ancestors(struct history *history, struct output *output);
 int history_print_events(struct history *history, struct output *output);

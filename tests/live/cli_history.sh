@@ -222,6 +222,12 @@ try "$consctl" tree --at 10:00 --match 'pid > 1'
 check 'tree --at takes no --match' ended_with 2
 try "$consctl" tree --at soonish
 check 'tree --at: no time' ended_with 2
+for format in text json; do
+	# shellcheck disable=SC2016 # for that shell
+	try bash -c 'set -o pipefail; { sleep 0.1; "$0" history --record "$1" --until 2026-11-22 --format "$2"; } | true' "$consctl" "$record" "$format"
+	check "nobody reads $format: status 0" ended_with 0
+	check "nobody reads $format: nothing is said" err_lines 0
+done
 ask -o /dev/full
 check 'a full disk: status 1' ended_with 1
 check 'a full disk: said' err "cannot write to '/dev/full': No space left on device"
