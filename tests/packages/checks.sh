@@ -20,6 +20,11 @@ check() {
 	fi
 }
 
+# What the last check said at its end: its figures.
+tell() {
+	tail -n 1 "$work/said" | sed 's/^/         /'
+}
+
 # same NAME WANTED FOUND: two texts.
 same() {
 	check "$1" diff <(printf '%s\n' "$2") <(printf '%s\n' "$3")
