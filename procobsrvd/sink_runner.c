@@ -48,6 +48,7 @@ struct sink_runner {
 	bool sleeps; /* the thread waits for an event */
 	bool reopen;
 	bool released;
+	bool yielded; /* it has lost what should be durable, and what waits is not safe */
 	bool stopping;
 	const struct procobsrv_event *offered; /* the last one put; durable sinks only */
 	uint64_t offered_ordinal;
@@ -123,6 +124,12 @@ static void take_offer(struct sink_runner *runner, const struct procobsrv_event 
 	runner->offered_ordinal = ordinal;
 }
 
+static bool holds_back(const struct sink_runner *runner)
+{
+	return runner->operations->durable &&
+	       !(runner->operations->yields && runner->statistics.failing);
+}
+
 void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *event,
 		     uint64_t ordinal)
 {
@@ -138,12 +145,17 @@ void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *e
 	}
 	bool put = false;
 	while (!runner->released && !(put = put_in_place(runner, event, ordinal)) &&
-	       runner->operations->durable)
+	       holds_back(runner))
 		os_condition_wait(&runner->room, &runner->lock, TEND_NS);
 	if (put)
 		take_offer(runner, event, ordinal);
 	else if (!runner->released && wanted)
 		lose(runner, event, ordinal);
+	/* What is lost is safe in so far as nobody is to be told of it again. */
+	if (!put && !runner->released && runner->operations->yields) {
+		runner->yielded = true;
+		take_offer(runner, event, ordinal);
+	}
 	bool wake = runner->sleeps;
 	runner->sleeps = false;
 	pthread_mutex_unlock(&runner->lock);
@@ -156,7 +168,7 @@ bool sink_runner_safe(struct sink_runner *runner, const struct procobsrv_event *
 {
 	pthread_mutex_lock(&runner->lock);
 	/* Nothing waits: what was put last was taken, or was not for this sink. */
-	bool idle = !runner->queue.count;
+	bool idle = !runner->queue.count || runner->yielded;
 	const struct procobsrv_event *safe = idle ? runner->offered : runner->safe;
 	bool known = idle || safe;
 	if (known) {
@@ -281,6 +293,7 @@ static void finish_batch(struct sink_runner *runner, size_t count, size_t wanted
 	/* Nothing may come for long: what was lost at the end is told now. */
 	if (runner->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
 		event_queue_tell(&runner->queue);
+	runner->yielded &= runner->queue.count > 0;
 	pthread_cond_broadcast(&runner->room);
 	pthread_mutex_unlock(&runner->lock);
 
@@ -542,6 +555,7 @@ void sink_runner_statistics(struct sink_runner *runner, struct sink_runner_stati
 
 	pthread_mutex_lock(&runner->lock);
 	*statistics = runner->statistics;
+	statistics->durable &= !runner->yielded;
 	statistics->waiting = runner->queue.count;
 	statistics->waiting_bytes = runner->queue.bytes;
 	statistics->waiting_most = runner->queue_count;

@@ -23,10 +23,10 @@
 struct sink_runner_statistics {
 	const char *name;    /* of the sink; these two are valid during the visit only */
 	const char *section; /* "record": its operations' name */
-	bool durable;
-	bool failing;			  /* the last attempt failed */
-	uint64_t taken;			  /* events that the sink has taken */
-	uint64_t filtered;		  /* by its match and kinds */
+	bool durable;	     /* and what waits is told again by the next run */
+	bool failing;	     /* the last attempt failed */
+	uint64_t taken;	     /* events that the sink has taken */
+	uint64_t filtered;   /* by its match and kinds */
 	uint64_t lost[SINK_RUNNER_KINDS]; /* by kind, queue full; index 0: kind not known */
 	uint64_t waiting;		  /* events in the queue */
 	uint64_t waiting_bytes;		  /* estimated */

@@ -402,6 +402,7 @@ const struct sink_operations sink_json_lines = {
     .name = "json-lines",
     .settings = settings,
     .durable = true,
+    .yields = true,
     .check = check_values,
     .open = open_sink,
     .write = write_events,

@@ -70,6 +70,12 @@ struct sink_operations {
 	 */
 	bool durable;
 
+	/*
+	 * With durable: while it fails and its queue is full, it loses (counted, and told in its
+	 * place) rather than hold back whoever hands events on, and with him all other sinks.
+	 */
+	bool yields;
+
 	/* Mask of the kinds that it is given where the configuration does not name any; 0: all. */
 	uint32_t kinds;
 
