@@ -4,8 +4,8 @@ neither the machine's service nor another test's. Runs procobsrvd in it, asks it
 record against what storms say that they did.
 """
 import os
+import queue
 import re
-import select
 import signal
 import socket
 import sqlite3
@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 INSIDE = "PROCOBSRV_IN_ROOM"
@@ -87,6 +88,9 @@ class Metrics(dict):
         return sum(value for key, value in self.items()
                    if key.split("{")[0] == name and 'sink="%s"' % sink in key)
 
+    def sinks(self):
+        return {key.split('"')[1] for key in self if key.startswith("procobsrv_sink_up{")}
+
     def adds_up(self):
         parts = ("procobsrv_delivered_events_total", "procobsrv_filtered_events_total",
                  "procobsrv_lost_events_total", "procobsrv_pending_events")
@@ -103,10 +107,17 @@ class Service:
         self.log = work + "/log"
         self.process = None
         os.makedirs("/run/procobsrvd", exist_ok=True)
-        self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notices.bind(work + "/notify")
+        self.notices = queue.SimpleQueue()
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(work + "/notify")
+        threading.Thread(target=self.take_notices, daemon=True).start()
         self.configure(configuration)
         open(self.log, "w", encoding="utf-8").close()
+
+    def take_notices(self):
+        """As they come: who tells one waits while there is no room for more."""
+        while True:
+            self.notices.put(self.notify.recv(65536).decode(errors="replace"))
 
     def configure(self, text):
         with open(self.file, "w", encoding="utf-8") as out:
@@ -116,6 +127,8 @@ class Service:
         environment = {**os.environ, **(environment or {}),
                        "NOTIFY_SOCKET": self.work + "/notify"}
         environment.pop(INSIDE)
+        while not self.notices.empty():
+            self.notices.get()  # of one that was killed
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.program, "--config", self.file], stderr=log,
                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -129,9 +142,11 @@ class Service:
             if self.process.poll() is not None:
                 raise RuntimeError("procobsrvd ended with %d:\n%s"
                                    % (self.process.returncode, self.read_log()))
-            if select.select([self.notices], [], [], 0.05)[0]:
-                if text in self.notices.recv(65536).decode(errors="replace").split("\n"):
+            try:
+                if text in self.notices.get(timeout=0.05).split("\n"):
                     return
+            except queue.Empty:
+                continue
         raise TimeoutError("procobsrvd does not say %s:\n%s" % (text, self.read_log()))
 
     def read_log(self):
@@ -147,15 +162,26 @@ class Service:
     def health(self):
         return ask("/health")
 
-    def is_quiet(self):
-        """Nothing waits: not in the kernel, not in memory, not on disk, not for a sink. This machine
-        always makes a few processes."""
-        now = self.metrics()
-        return now["procobsrv_pending_events"] < 64 and \
-            now.total("procobsrv_sink_waiting_events") < 64
+    def wait_done(self, patience=None):
+        """Until all that has been observed by now is with every sink; others may go on to make processes."""
+        observed = self.metrics()["procobsrv_observed_events_total"]
 
-    def wait_quiet(self, patience=None):
-        wait_for(self.is_quiet, "the service to be done with what was observed", patience, 0.1)
+        def handed_on():
+            nonlocal observed
+            now = self.metrics()
+            # Another reader of the observer begins to count anew.
+            observed = min(observed, now["procobsrv_observed_events_total"])
+            return now if now["procobsrv_observed_events_total"] - \
+                now["procobsrv_pending_events"] >= observed else None
+        handed = wait_for(handed_on, "what was observed to be handed on", patience, 0.1)
+
+        def taken():
+            now = self.metrics()
+            return all(sum(now.of_sink("procobsrv_sink_%s_events_total" % name, sink)
+                           for name in ("taken", "filtered", "lost"))
+                       >= handed.total("procobsrv_events_total")
+                       for sink in handed.sinks())
+        wait_for(taken, "the sinks to take what was observed", patience, 0.1)
 
     def kill(self):
         self.process.kill()
@@ -192,9 +218,13 @@ CHILD = struct.Struct("<QQIIBBB5x")
 class Storms:
     """Storms and their truth (bench/truth.h)."""
 
+    made = 0
+
     def __init__(self, storm, child, work):
         self.storm = storm
-        self.child = work + "/storm_%d" % os.getpid()
+        # Nobody else's: other storms may blow on the machine.
+        Storms.made += 1
+        self.child = work + "/s%d_%d" % (os.getpid(), Storms.made)
         self.work = work
         self.truths = []
         self.running = None

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The service is killed (SIGKILL) again and again while storms blow: its record then holds every process of
-the storms exactly once, with its exec and its exit.
+"""The service is killed (SIGKILL) again and again while storms blow, at work and while it starts, and stopped in
+between: its record then holds every process of the storms exactly once, with its exec and its exit.
 
 usage: service_kills.py PROCOBSRVD STORM STORM_CHILD        (as root)
 
@@ -37,18 +37,28 @@ def main():
     try:
         service.start()
         away = 0.0
-        for _ in range(KILLS):
+        stopped = True
+        for turn in range(KILLS):
             if storms.has_ended():
                 storms.start(max(2000, RATE), RATE)
             time.sleep(random.uniform(0.1, 0.6))
             service.kill()
             begin = time.monotonic()
+            if turn % 3 == 1:
+                service.start(wait=False)
+                time.sleep(random.uniform(0.0, 0.1))
+                service.kill()
             service.start()
             away = max(away, time.monotonic() - begin)
+            if turn % 3 == 2:
+                time.sleep(random.uniform(0.0, 0.2))
+                stopped = stopped and service.stop() == 0
+                service.start()
         storms.wait()
-        service.wait_quiet()
+        service.wait_done()
         tap.check("what was observed adds up", service.metrics().adds_up(), service.metrics())
-        tap.check("a clean stop after %d kills" % KILLS, service.stop() == 0, service.read_log())
+        tap.check("it stops when it is told to", stopped and service.stop() == 0,
+                  service.read_log())
         wrong = service_room.compare(service_room.open_record(work + "/record.sqlite"), storms)
         tap.check("every process exactly once", not wrong, "%d are wrong" % len(wrong),
                   "\n".join(wrong[:20]), service.read_log())

@@ -1,0 +1,370 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What can go wrong around a running service: each is told clearly, loses nothing that could be kept, and is
+over when its cause is, without a restart.
+
+usage: service_faults.py PROCOBSRVD STORM STORM_CHILD PROMTOOL CLOCK_STEP [TEST...]    (as root)
+
+PROCOBSRV_LIVE_LOCKED   seconds for which another program locks the database (3)
+PROCOBSRV_LIVE_FAULT    processes of the storm during each fault (3000)
+"""
+import json
+import os
+import re
+import sqlite3
+import struct
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench"))
+import service_room  # noqa: E402
+
+LOCKED = float(os.environ.get("PROCOBSRV_LIVE_LOCKED", "3"))
+COUNT = int(os.environ.get("PROCOBSRV_LIVE_FAULT", "3000"))
+PORT = 9466
+
+CONFIGURATION = """
+record:
+  path: {record}
+readers:
+  socket: /run/procobsrvd/socket
+  group: root
+metrics:
+  listen: {listen}
+"""
+
+
+class Room:
+    """One test's service, storms and record."""
+
+    def __init__(self, programs, work, tap):
+        self.promtool = programs[3]
+        self.clock_step = programs[4]
+        self.work = work
+        self.tap = tap
+        self.disk = work + "/disk"
+        self.record = self.disk + "/record.sqlite"
+        os.makedirs(self.disk)
+        # Small, and nothing else is on it.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m,mode=0700", "tmpfs", self.disk],
+                       check=True)
+        self.configuration = CONFIGURATION.format(
+            record=self.record, listen="unix:" + service_room.METRICS)
+        self.service = service_room.Service(programs[0], work, self.configuration)
+        self.storms = service_room.Storms(programs[1], programs[2], work)
+
+    def check(self, name, good, *details):
+        return self.tap.check(name, good, *details, self.service.read_log())
+
+    def wait_health(self, status, pattern):
+        """Waits until /health says so; whether it did."""
+        def is_so():
+            now, text = self.service.health()
+            return now == status and re.search(pattern, text)
+        try:
+            service_room.wait_for(is_so, "health %d, %s" % (status, pattern))
+            return True
+        except TimeoutError:
+            return False
+
+    def wait_log(self, pattern, since=0):
+        try:
+            service_room.wait_for(lambda: self.service.has_logged(pattern, since), pattern, 15)
+            return True
+        except TimeoutError:
+            return False
+
+    def expect_recovery(self, name):
+        self.check(name + ": it is well again, by itself", self.wait_health(200, "^ok$"),
+                   self.service.health())
+        self.service.wait_done()
+        self.check(name + ": what was observed adds up", self.service.metrics().adds_up(),
+                   self.service.metrics())
+        self.check(name + ": it stops", self.service.stop() == 0)
+        wrong = service_room.compare(service_room.open_record(self.record), self.storms)
+        self.check(name + ": every process is on record once, no losses", not wrong,
+                   "\n".join(wrong[:20]))
+
+
+def fill(path):
+    """Takes all room that is left."""
+    with open(path, "wb", buffering=0) as out:
+        for size in (65536, 4096):
+            try:
+                while out.write(b"x" * size):
+                    pass
+            except OSError:
+                continue
+
+
+def disk_full(room):
+    room.service.start()
+    room.storms.run(COUNT // 10)
+    fill(room.disk + "/filler")
+    room.storms.run(COUNT)
+    room.check("disk full: health says so", room.wait_health(503, "sink record: .*full"),
+               room.service.health())
+    room.check("disk full: the log says so", room.wait_log("record.*full"))
+    figures = room.service.metrics()
+    room.check("disk full: metrics say so",
+               figures.of_sink("procobsrv_sink_up", "record") == 0
+               and figures.of_sink("procobsrv_sink_failures_total", "record") > 0
+               and figures.of_sink("procobsrv_sink_lag_seconds", "record") > 0, figures)
+    os.unlink(room.disk + "/filler")
+    room.expect_recovery("disk full")
+
+
+def read_only(room):
+    subprocess.run(["mount", "-o", "remount,ro", room.disk], check=True)
+    room.service.start()
+    room.check("read-only: health says so", room.wait_health(503, "sink record: .*[Rr]ead-only"),
+               room.service.health())
+    room.check("read-only: the log says so", room.wait_log("record.*[Rr]ead-only"))
+    room.storms.run(COUNT)
+    subprocess.run(["mount", "-o", "remount,rw", room.disk], check=True)
+    room.expect_recovery("read-only")
+
+
+def locked(room):
+    room.service.start()
+    room.storms.run(COUNT // 10)
+    room.service.wait_done()
+    other = sqlite3.connect(room.record, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    begin = time.monotonic()
+    room.storms.run(COUNT)
+    room.check("locked: health says so", room.wait_health(503, "sink record: .*locked"),
+               room.service.health())
+    time.sleep(max(0.0, LOCKED - (time.monotonic() - begin)))
+    other.execute("ROLLBACK")
+    other.close()
+    room.expect_recovery("locked")
+
+
+def held_and_killed(room):
+    """What waits in memory and on disk, while the database is locked, is that of the next run."""
+    room.configuration = "observer:\n  queue-size: 256K\n" + room.configuration.replace(
+        "record:", "record:\n  queue: 256")
+    room.service.configure(room.configuration)
+    room.service.start()
+    room.storms.run(COUNT // 10)
+    room.service.wait_done()
+    other = sqlite3.connect(room.record, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    room.storms.run(COUNT)
+    room.check("held: it waits on disk, nothing is lost", service_room.wait_for(
+        lambda: room.service.metrics()["procobsrv_spill_used_bytes"] > 0, "the spill")
+        and room.service.metrics()["procobsrv_lost_events_total"] == 0, room.service.metrics())
+    room.service.kill()
+    room.storms.run(COUNT // 10)
+    room.service.start()
+    other.execute("ROLLBACK")
+    other.close()
+    room.expect_recovery("held and killed")
+
+
+def damaged(room):
+    """A file that is no database any more is set aside, and another one begun."""
+    room.service.start()
+    room.storms.run(COUNT // 10)
+    room.service.wait_done()
+    room.service.stop()
+    with open(room.record, "r+b") as record:
+        record.write(b"nothing of a database" * 100)
+    # What it held is in the file that is set aside.
+    room.storms.truths.clear()
+    room.service.start()
+    room.storms.run(COUNT // 10)
+    room.check("damaged: the log tells where it went", room.wait_log(r"\.corrupt-"))
+    room.check("damaged: it is there", [name for name in os.listdir(room.disk)
+                                        if ".corrupt-" in name], os.listdir(room.disk))
+    room.expect_recovery("damaged")
+
+
+def one_of_two(room):
+    """Another sink's disk is full: that one loses, says so, and tells how much in its place."""
+    small = room.work + "/small"
+    os.makedirs(small)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", small], check=True)
+    try:
+        room.service.configure(room.configuration +
+                               "json-lines:\n  path: %s/events.jsonl\n  queue: 100\n" % small)
+        room.service.start()
+        room.storms.run(COUNT)
+        room.check("one of two: health names it", room.wait_health(503, "sink json-lines: "))
+        room.check("one of two: and not the other",
+                   "sink record" not in room.service.health()[1], room.service.health())
+        # More than its disk takes, and its queue.
+        room.service.wait_done()
+        figures = room.service.metrics()
+        handed = figures.total("procobsrv_events_total")
+        for sink in ("record", "json-lines"):
+            parts = [figures.of_sink("procobsrv_sink_%s" % name, sink) for name in (
+                "taken_events_total", "filtered_events_total", "lost_events_total",
+                "waiting_events")]
+            room.check("one of two: %s: handed on = taken + filtered + lost + waiting" % sink,
+                       abs(sum(parts) - handed) <= 32, handed, parts)
+        room.check("one of two: it lost, the other did not",
+                   figures.of_sink("procobsrv_sink_lost_events_total", "json-lines") > 0
+                   and figures.of_sink("procobsrv_sink_lost_events_total", "record") == 0, figures)
+        subprocess.run(["mount", "-o", "remount,size=32m", small], check=True)
+        room.storms.run(COUNT // 10)
+        room.check("one of two: well again", room.wait_health(200, "^ok$"))
+        with open(small + "/events.jsonl", encoding="utf-8") as lines:
+            told = sum(event["count"] for event in map(json.loads, lines)
+                       if event.get("kind") == "lost")
+        lost = room.service.metrics().of_sink("procobsrv_sink_lost_events_total", "json-lines")
+        room.check("one of two: all that it lost is told in its file", told == lost, told, lost)
+        room.expect_recovery("one of two")
+    finally:
+        room.service.stop()
+        subprocess.run(["umount", "--lazy", small], check=False)
+
+
+def sockets(room):
+    service = room.service
+    service.start()
+    for path in (service_room.METRICS, service_room.READERS):
+        os.unlink(path)
+    room.storms.run(COUNT // 10)
+    room.check("sockets: that of the metrics is there again",
+               service_room.wait_for(lambda: os.path.exists(service_room.METRICS), "it"))
+    room.check("sockets: the log says so", room.wait_log("removed"))
+    try:
+        back = service_room.wait_for(lambda: os.path.exists(service_room.READERS), "it", 10)
+    except TimeoutError:
+        back = False
+    room.check("sockets: that of the readers is there again", back)
+    room.expect_recovery("sockets")
+
+
+def configuration(room):
+    service = room.service
+    service.start()
+    room.storms.start(COUNT)
+    service.configure(room.configuration + "metrics: [\n")
+    since = len(service.read_log())
+    service.reload()
+    room.check("configuration: the log names file, line and column",
+               room.wait_log(r"procobsrvd\.conf:\d+:\d+: ", since))
+    name = "procobsrv_config_last_reload_successful"
+    figures = service.metrics()
+    room.check("configuration: metrics say so", figures[name] == 0
+               and figures["procobsrv_config_failed_reloads_total"] == 1, figures)
+    room.check("configuration: health mentions it",
+               room.wait_health(200, "configuration: the last reload failed"), service.health())
+    # Metrics elsewhere, and another observer: its reader changes in the middle of the storm.
+    service.configure("observer:\n  queue-size: 1M\n" + room.configuration.replace(
+        "unix:" + service_room.METRICS, "127.0.0.1:%d" % PORT))
+    service.reload()
+
+    def moved():
+        try:
+            return service_room.ask("/health", place=("127.0.0.1", PORT))[0] == 200
+        except OSError:
+            return False
+    try:
+        room.check("configuration: metrics move to another place",
+                   service_room.wait_for(moved, "it", 10))
+    except TimeoutError:
+        room.check("configuration: metrics move to another place", False)
+    room.check("configuration: the old place is gone", not os.path.exists(service_room.METRICS))
+    service.configure(room.configuration)
+    service.reload()
+    service_room.wait_for(lambda: os.path.exists(service_room.METRICS), "the old place again", 10)
+    room.check("configuration: metrics are well again", service.metrics()[name] == 1)
+    room.storms.wait()
+    room.expect_recovery("configuration")
+
+
+def clock(room):
+    """The wall clock of the service, not the machine's, goes back by a day, then forth again."""
+    path = room.work + "/step"
+
+    def set_step(seconds):
+        with open(path, "r+b") as out:
+            out.write(struct.pack("=q", seconds * 10**9))
+
+    with open(path, "wb") as out:
+        out.write(bytes(8))
+    room.service.start(environment={"LD_PRELOAD": room.clock_step, "CLOCK_STEP_FILE": path})
+    room.storms.run(COUNT // 4)
+    for seconds in (-86400, 0):
+        set_step(seconds)
+        time.sleep(1.5)  # the library looks at the clocks once a second
+        room.storms.run(COUNT // 4)
+        room.service.wait_done()
+    figures = room.service.metrics()
+    room.check("clock: no lag of a day is told",
+               0 <= figures.of_sink("procobsrv_sink_lag_seconds", "record") < 60, figures)
+    room.expect_recovery("clock")
+    record = service_room.open_record(room.record)
+    days = record.execute(
+        "SELECT count(*) FROM execs WHERE time_ns < (SELECT max(time_ns) FROM execs) - 80000000000000 "
+        "AND origin = 3").fetchone()[0]
+    room.check("clock: what ran while it was back has the time that it was then",
+               days >= COUNT // 4, days)
+    wrong = record.execute("SELECT count(*) FROM processes WHERE duration_ns > 3600000000000 AND "
+                           "name IN (SELECT id FROM texts WHERE bytes = ?)",
+                           (room.storms.name.encode(),)).fetchone()[0]
+    room.check("clock: no process ran for a day", wrong == 0, wrong)
+
+
+def listeners(pid):
+    """What a process listens on, by address or path."""
+    text = subprocess.check_output(["ss", "-lntuxpH"], text=True)
+    return sorted(line.split()[4] for line in text.splitlines() if re.search(r"pid=%d\b" % pid, line))
+
+
+def listening(room):
+    room.service.configure(CONFIGURATION.format(record=room.record, listen="127.0.0.1:%d" % PORT))
+    room.service.start()
+    place = ("127.0.0.1", PORT)
+    found = listeners(room.service.process.pid)
+    room.check("listening: on what is configured, and nothing else",
+               found == ["/run/procobsrvd/socket", "127.0.0.1:%d" % PORT], found)
+    status, text = service_room.ask("/metrics", place=place)
+    room.check("metrics: 200 and what promtool takes", status == 200 and subprocess.run(
+        [room.promtool, "check", "metrics"], input=text, text=True,
+        stdout=sys.stderr).returncode == 0, text)
+    for path, method, expected in (("/", "GET", 404), ("/metrics/x", "GET", 404),
+                                   ("/metrics", "POST", 405), ("/health", "DELETE", 405)):
+        status = service_room.ask(path, method, place)[0]
+        room.check("metrics: %s %s is %d" % (method, path, expected), status == expected, status)
+    room.check("listening: it stops", room.service.stop() == 0)
+    room.service.configure("record:\n  path: %s\n" % room.record)
+    room.service.start()
+    found = listeners(room.service.process.pid)
+    room.check("listening: on nothing that is not configured", not found, found)
+    room.check("listening: it stops again", room.service.stop() == 0)
+
+
+TESTS = {test.__name__: test
+         for test in (listening, disk_full, read_only, locked, held_and_killed, damaged, one_of_two, sockets,
+                      configuration, clock)}
+
+
+def main():
+    programs = [os.path.abspath(path) for path in sys.argv[1:6]]
+    place = service_room.enter()
+    tap = service_room.Tap()
+    for name in sys.argv[6:] or TESTS:
+        work = "%s/%s" % (place, name)
+        os.mkdir(work)
+        room = Room(programs, work, tap)
+        try:
+            TESTS[name](room)
+        except Exception as error:  # the next test may still tell something
+            tap.check(name, False, repr(error), room.service.read_log())
+        finally:
+            room.service.stop()
+            if room.storms.running is not None:
+                room.storms.running.wait()
+            subprocess.run(["umount", "--lazy", room.disk], check=False)
+    service_room.leave(place)
+    return tap.done()
+
+
+sys.exit(main())
