@@ -40,4 +40,7 @@ int reader_step(struct record_reader *reader, sqlite3_stmt *statement);
 /* The row of the text; 0: it is not in the record. */
 int reader_find_text(struct record_reader *reader, const char *text, int64_t *row);
 
+/* Adds those that had begun before a moment and had not ended. */
+int reader_find_running(struct record_reader *reader, int64_t at_ns, struct record_list *processes);
+
 #endif
