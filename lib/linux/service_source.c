@@ -6,12 +6,14 @@
  */
 #include "arena.h"
 #include "backends.h"
+#include "cgroup_hierarchy.h"
 #include "error.h"
 #include "os.h"
 #include "service_connection.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +49,14 @@ struct source {
 	uint64_t gaps;	  /* events that gaps told which have no numbers */
 	struct arena index;
 
+	_Atomic uint64_t wakeups;
+
 	pthread_mutex_t lock; /* guards what follows, and writing to the connection */
 	pthread_cond_t changed;
 	struct service_connection connection; /* read by the listener */
 	uint64_t observed;		      /* events and what gaps told */
 	uint64_t position;		      /* records before it have been lent */
 	uint64_t stream;
-	uint64_t wakeups;
 	bool settling; /* the service has been asked how far to go */
 	bool settled;
 	uint64_t settled_position;
@@ -513,6 +516,9 @@ const struct source_operations service_source_operations = {
     .detach = service_detach,
     .statistics = service_statistics,
     .snapshot = service_snapshot,
+    /* The service tells ids; whoever may read its socket may look at the hierarchy. */
+    .read_cgroup = cgroup_hierarchy_path,
+    .list_cgroups = cgroup_hierarchy_list,
     .limits = service_limits,
     .close = service_close,
 };
