@@ -91,12 +91,16 @@ static void limit_strings(struct record_image *image, struct record_bytes *strin
 	}
 }
 
-struct image_parts {
+/* What the parts of a record point to. */
+struct pieces {
+	struct record_start start;
+	struct record_exit exit;
+	struct record_attempt attempt;
 	struct record_image image;
 	struct record_bytes strings[RECORD_STRING_COUNT];
 };
 
-static void point_at_strings(struct image_parts *parts, const struct buffer *scratch)
+static void point_at_strings(struct pieces *parts, const struct buffer *scratch)
 {
 	const char *data = scratch->data ? scratch->data : "";
 
@@ -108,7 +112,7 @@ static void point_at_strings(struct image_parts *parts, const struct buffer *scr
 }
 
 /* Returns the flags of the record. */
-static uint32_t set_image(struct image_parts *parts, struct buffer *scratch,
+static uint32_t set_image(struct pieces *parts, struct buffer *scratch,
 			  const struct procobsrv_process *process)
 {
 	bool wide = record_build_image(&parts->image, scratch, RECORD_EXISTING_SIZE_MAX, process);
@@ -122,7 +126,7 @@ static uint32_t set_image(struct image_parts *parts, struct buffer *scratch,
 	return wide ? RECORD_UTF16 : 0;
 }
 
-static void set_attempt(struct image_parts *parts, struct buffer *scratch,
+static void set_attempt(struct pieces *parts, struct buffer *scratch,
 			const struct procobsrv_attempt *attempt)
 {
 	struct record_image *image = &parts->image;
@@ -143,62 +147,55 @@ static void set_attempt(struct image_parts *parts, struct buffer *scratch,
 /* ---- the record ---- */
 
 static void encode_start(struct record_writer *writer, const struct procobsrv_event *event,
-			 struct record_parts *parts, struct image_parts *image,
-			 struct buffer *scratch)
+			 struct record_parts *parts, struct pieces *pieces, struct buffer *scratch)
 {
 	const struct procobsrv_process *process = event->process;
-	struct record_start start = {0};
-
-	start.creator = event->creator ? identity_of(event->creator) : parts->body->parent;
+	pieces->start.creator = event->creator ? identity_of(event->creator) : parts->body->parent;
 	parts->kind = RECORD_START;
-	parts->start = &start;
+	parts->start = &pieces->start;
 	/* Where programs are started and not forked, one event tells both. */
 	if (!(process->flags & PROCOBSRV_PROCESS_FORKED) &&
 	    process->flags & PROCOBSRV_PROCESS_WTF8 && record_build_has_image(process)) {
-		parts->flags = set_image(image, scratch, process);
-		parts->image = &image->image;
+		parts->flags = set_image(pieces, scratch, process);
+		parts->image = &pieces->image;
 	}
 	record_writer_add(writer, parts);
 }
 
 static void encode_exec(struct record_writer *writer, const struct procobsrv_event *event,
-			struct record_parts *parts, struct image_parts *image,
-			struct buffer *scratch)
+			struct record_parts *parts, struct pieces *pieces, struct buffer *scratch)
 {
 	parts->kind = RECORD_EXEC;
 	if (record_build_has_image(event->process)) {
-		parts->flags = set_image(image, scratch, event->process);
-		parts->image = &image->image;
+		parts->flags = set_image(pieces, scratch, event->process);
+		parts->image = &pieces->image;
 	}
 	record_writer_add(writer, parts);
 }
 
 static void encode_attempt(struct record_writer *writer, const struct procobsrv_event *event,
-			   struct record_parts *parts, struct image_parts *image,
+			   struct record_parts *parts, struct pieces *pieces,
 			   struct buffer *scratch)
 {
-	struct record_attempt attempt = {.error = (uint32_t)event->attempt->error};
-
 	parts->kind = RECORD_EXEC_FAILED;
-	parts->attempt = &attempt;
+	pieces->attempt.error = (uint32_t)event->attempt->error;
+	parts->attempt = &pieces->attempt;
 	if (event->attempt->path || event->attempt->argv) {
-		set_attempt(image, scratch, event->attempt);
-		parts->image = &image->image;
+		set_attempt(pieces, scratch, event->attempt);
+		parts->image = &pieces->image;
 	}
 	record_writer_add(writer, parts);
 }
 
 static void encode_exit(struct record_writer *writer, const struct procobsrv_event *event,
-			struct record_parts *parts)
+			struct record_parts *parts, struct pieces *pieces)
 {
-	struct record_exit exit = {0};
-
 	if (event->exit)
-		set_exit(&exit, event->exit);
+		set_exit(&pieces->exit, event->exit);
 	else
-		exit.flags = RECORD_EXIT_STATUS_UNKNOWN | RECORD_EXIT_USAGE_UNKNOWN;
+		pieces->exit.flags = RECORD_EXIT_STATUS_UNKNOWN | RECORD_EXIT_USAGE_UNKNOWN;
 	parts->kind = RECORD_EXIT;
-	parts->exit = &exit;
+	parts->exit = &pieces->exit;
 	record_writer_add(writer, parts);
 }
 
@@ -206,9 +203,9 @@ bool record_encode(struct record_writer *writer, const struct procobsrv_event *e
 		   struct buffer *scratch)
 {
 	struct record_body body = {0};
-	struct image_parts image = {0};
+	struct pieces pieces = {0};
 	struct record_parts parts = {
-	    .time_ns = event->boot_ns, .body = &body, .strings = image.strings};
+	    .time_ns = event->boot_ns, .body = &body, .strings = pieces.strings};
 
 	if (event->flags & PROCOBSRV_EVENT_SYNTHETIC)
 		return false;
@@ -221,16 +218,16 @@ bool record_encode(struct record_writer *writer, const struct procobsrv_event *e
 	set_body(&body, event);
 	switch (event->kind) {
 	case PROCOBSRV_START:
-		encode_start(writer, event, &parts, &image, scratch);
+		encode_start(writer, event, &parts, &pieces, scratch);
 		return true;
 	case PROCOBSRV_EXEC:
-		encode_exec(writer, event, &parts, &image, scratch);
+		encode_exec(writer, event, &parts, &pieces, scratch);
 		return true;
 	case PROCOBSRV_EXEC_FAILED:
-		encode_attempt(writer, event, &parts, &image, scratch);
+		encode_attempt(writer, event, &parts, &pieces, scratch);
 		return true;
 	case PROCOBSRV_EXIT:
-		encode_exit(writer, event, &parts);
+		encode_exit(writer, event, &parts, &pieces);
 		return true;
 	default:
 		return false;

@@ -9,26 +9,26 @@
 /* ---- reading ---- */
 
 struct shape {
-	uint16_t kind;
 	size_t least; /* bytes of the body */
-	bool more;    /* anything may follow it */
+	uint16_t kind;
+	bool more; /* anything may follow it */
 };
 
 static const struct shape requests[] = {
-    {SERVICE_HELLO, sizeof(struct service_hello), false},
-    {SERVICE_SNAPSHOT, sizeof(struct service_snapshot), false},
-    {SERVICE_STATISTICS, sizeof(struct service_inquiry), false},
-    {SERVICE_BYE, 0, false},
+    {sizeof(struct service_hello), SERVICE_HELLO, false},
+    {sizeof(struct service_snapshot), SERVICE_SNAPSHOT, false},
+    {sizeof(struct service_inquiry), SERVICE_STATISTICS, false},
+    {0, SERVICE_BYE, false},
     {0, 0, false},
 };
 
 static const struct shape answers[] = {
-    {SERVICE_WELCOME, sizeof(struct service_welcome), false},
-    {SERVICE_RECORDS, sizeof(struct service_records), true},
-    {SERVICE_SNAPSHOT_PART, 0, true},
-    {SERVICE_SNAPSHOT_END, sizeof(struct service_snapshot_end), false},
-    {SERVICE_FIGURES, sizeof(struct service_figures), false},
-    {SERVICE_ERROR, sizeof(struct service_error), false},
+    {sizeof(struct service_welcome), SERVICE_WELCOME, false},
+    {sizeof(struct service_records), SERVICE_RECORDS, true},
+    {0, SERVICE_SNAPSHOT_PART, true},
+    {sizeof(struct service_snapshot_end), SERVICE_SNAPSHOT_END, false},
+    {sizeof(struct service_figures), SERVICE_FIGURES, false},
+    {sizeof(struct service_error), SERVICE_ERROR, false},
     {0, 0, false},
 };
 

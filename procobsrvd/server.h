@@ -52,7 +52,7 @@ struct server_figures {
 };
 
 /* Listens; everything is copied. An error with error_set(), and nothing is left behind. */
-int server_open(const struct server_options *options, struct server **server);
+int server_open(const struct server_options *options, struct server **opened);
 
 /* The same socket, other bounds and rights: for readers that come from now on. False: the socket or
  * the memory are others, so it must be closed and opened again. */

@@ -159,7 +159,7 @@ static int await(struct service_connection *connection, struct service_answer *a
 static int greet(struct service_connection *connection, const struct service_hello *hello,
 		 struct service_welcome *welcome)
 {
-	struct service_answer answer;
+	struct service_answer answer = {0};
 	/* If it refuses before it has read this, why it does still comes. */
 	int asked = service_connection_ask(connection, SERVICE_HELLO, hello, sizeof *hello);
 	int error = await(connection, &answer);
