@@ -5,8 +5,8 @@ over when its cause is, without a restart.
 
 usage: service_faults.py PROCOBSRVD STORM STORM_CHILD PROMTOOL CLOCK_STEP [TEST...]    (as root)
 
-PROCOBSRV_LIVE_LOCKED   seconds for which another program locks the database (3)
-PROCOBSRV_LIVE_FAULT    processes of the storm during each fault (3000)
+PROCOBSRV_LIVE_LOCKED   seconds for which another program locks the database (2)
+PROCOBSRV_LIVE_FAULT    processes of the storm during each fault (1500)
 """
 import json
 import os
@@ -21,8 +21,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench"))
 import service_room  # noqa: E402
 
-LOCKED = float(os.environ.get("PROCOBSRV_LIVE_LOCKED", "3"))
-COUNT = int(os.environ.get("PROCOBSRV_LIVE_FAULT", "3000"))
+LOCKED = float(os.environ.get("PROCOBSRV_LIVE_LOCKED", "2"))
+COUNT = int(os.environ.get("PROCOBSRV_LIVE_FAULT", "1500"))
 PORT = 9466
 
 CONFIGURATION = """
