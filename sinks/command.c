@@ -4,6 +4,7 @@
  * through a shell, at most so many in a time and at a time, and not for what commands do
  * themselves.
  */
+#include "batch_progress.h"
 #include "buffer.h"
 #include "command_child.h"
 #include "command_family.h"
@@ -16,16 +17,14 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SECOND_NS   UINT64_C(1000000000)
-#define NOTICE_NS   (60 * SECOND_NS) /* what is left out is told so often, at most */
-#define CLOSE_NS    (5 * SECOND_NS)  /* that commands have to end by themselves at the end */
-#define CURSOR_SIZE 64
+#define SECOND_NS UINT64_C(1000000000)
+#define NOTICE_NS (60 * SECOND_NS) /* what is left out is told so often, at most */
+#define CLOSE_NS  (5 * SECOND_NS)  /* that commands have to end by themselves at the end */
 
 enum {
 	RUN,
@@ -58,10 +57,7 @@ struct sink {
 	uint64_t saved_most;  /* nanoseconds of it that may be saved up */
 	uint64_t saved_ns;    /* that are */
 	uint64_t refilled_ns; /* os_monotonic_ns() */
-	/* Of a batch that failed in the middle: the last event that is done with. */
-	char done_cursor[CURSOR_SIZE];
-	uint64_t done_seq;
-	size_t done;
+	struct batch_progress handled;
 	/* Not told yet. */
 	uint64_t limited;
 	struct command_ends ends;
@@ -185,21 +181,6 @@ static int run_for(struct sink *sink, const struct procobsrv_event *event)
 	return error;
 }
 
-/* How many of the batch were done with before an earlier attempt at it failed. */
-static size_t done_before(const struct sink *sink, const struct procobsrv_event *const *events,
-			  size_t count)
-{
-	const struct procobsrv_event *last;
-
-	if (!sink->done || sink->done > count)
-		return 0;
-	last = events[sink->done - 1];
-	if (last->seq != sink->done_seq ||
-	    strncmp(last->cursor ? last->cursor : "", sink->done_cursor, CURSOR_SIZE - 1) != 0)
-		return 0;
-	return sink->done;
-}
-
 static int handle(struct sink *sink, const struct procobsrv_event *event)
 {
 	int error;
@@ -224,19 +205,16 @@ static int handle(struct sink *sink, const struct procobsrv_event *event)
 static int write_events(struct sink *sink, const struct procobsrv_event *const *events,
 			size_t count)
 {
-	for (size_t at = done_before(sink, events, count); at < count; at++) {
+	for (size_t at = batch_progress_resume(&sink->handled, events, count); at < count; at++) {
 		int error = handle(sink, events[at]);
 
 		if (error) {
 			sink->failures++;
 			return error;
 		}
-		sink->done = at + 1;
-		sink->done_seq = events[at]->seq;
-		snprintf(sink->done_cursor, CURSOR_SIZE, "%s",
-			 events[at]->cursor ? events[at]->cursor : "");
+		batch_progress_note(&sink->handled, events, at);
 	}
-	sink->done = 0;
+	sink->handled.done = 0;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 /* Where in this file an entry was sent from is nobody's concern. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 
+#include "batch_progress.h"
 #include "error.h"
 #include "field_text.h"
 #include "format.h"
@@ -14,7 +15,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,7 +26,6 @@
 
 #define JOURNAL_SOCKET	"/run/systemd/journal/socket"
 #define FIELDS_MOST	128
-#define CURSOR_SIZE	128
 #define MESSAGE_COLUMNS 1000 /* of the line for people; the fields have all */
 
 static const struct setting settings[] = {{0}};
@@ -35,10 +34,7 @@ struct sink {
 	struct buffer text; /* the fields of an entry, one after the other */
 	size_t begins[FIELDS_MOST + 1];
 	size_t count;
-	/* Of a batch that failed in the middle: how many were sent, and the last of those. */
-	size_t sent;
-	char last_cursor[CURSOR_SIZE];
-	uint64_t last_seq;
+	struct batch_progress sent;
 	_Atomic uint64_t written;
 	_Atomic uint64_t failures;
 };
@@ -200,41 +196,22 @@ static int send_event(struct sink *sink, const struct procobsrv_event *event)
 	return error < 0 ? unreachable(-error) : 0;
 }
 
-/* How many of the batch were sent before an earlier attempt at it failed. */
-static size_t sent_before(const struct sink *sink, const struct procobsrv_event *const *events,
-			  size_t count)
-{
-	const struct procobsrv_event *last;
-
-	if (!sink->sent || sink->sent > count)
-		return 0;
-	last = events[sink->sent - 1];
-	if (last->seq != sink->last_seq ||
-	    strncmp(last->cursor ? last->cursor : "", sink->last_cursor, CURSOR_SIZE - 1) != 0)
-		return 0;
-	return sink->sent;
-}
-
 static int write_events(struct sink *sink, const struct procobsrv_event *const *events,
 			size_t count)
 {
-	size_t at = sent_before(sink, events, count);
 	int error = check_journal();
 
-	for (; at < count && !error; at++) {
+	for (size_t at = batch_progress_resume(&sink->sent, events, count); at < count && !error;
+	     at++) {
 		error = send_event(sink, events[at]);
-		if (error)
-			break;
-		sink->sent = at + 1;
-		sink->last_seq = events[at]->seq;
-		snprintf(sink->last_cursor, CURSOR_SIZE, "%s",
-			 events[at]->cursor ? events[at]->cursor : "");
+		if (!error)
+			batch_progress_note(&sink->sent, events, at);
 	}
 	if (error) {
 		sink->failures++;
 		return error;
 	}
-	sink->sent = 0;
+	sink->sent.done = 0;
 	sink->written += count;
 	return 0;
 }
