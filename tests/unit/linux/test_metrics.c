@@ -406,7 +406,7 @@ static void answers_at_a_port(void **state)
 	struct metrics_server_pages pages = {page, health_page, &healthy};
 	struct configuration_metrics where = {.enabled = true, .address = "127.0.0.1"};
 	char text[2048];
-	int descriptor;
+	int descriptor = -1;
 
 	/* One that is free; as long as it is taken, the server says so. */
 	assert_int_equal(loopback_listen("127.0.0.1", 0, &descriptor), 0);
