@@ -68,9 +68,13 @@ static const struct setting settings[] = {
 #define BATCH_ENOUGH 1024
 
 /* What retention may take of a second; while there is too much, also of each batch as its share. */
-#define TEND_NS		100000000u
-#define SHARE_LEAST_NS	2000000u
-#define SHARE_OF_WRITES 1
+#define TEND_NS	       100000000u
+#define SHARE_LEAST_NS 2000000u
+#define SHARE_MOST_NS  500000000u
+
+/* The log beside the file: a sixteenth of max-size, within these. */
+#define LOG_SIZE_LEAST (UINT64_C(256) << 10)
+#define LOG_SIZE_MOST  (UINT64_C(32) << 20)
 
 struct sink {
 	const char *path; /* borrowed, as the settings are */
@@ -140,7 +144,8 @@ free_texts:
 /* One that is damaged has been set aside by then. */
 static int open_once(struct sink *sink)
 {
-	int error = record_database_open(&sink->database, sink->path, sink->cache_size);
+	int error = record_database_open(&sink->database, sink->path, sink->cache_size,
+					 sink->retention.log_size);
 
 	if (error)
 		return error;
@@ -200,6 +205,13 @@ static void look_at_size(struct sink *sink)
 	sqlite3_reset(statement);
 }
 
+static uint64_t log_size_for(uint64_t max_size)
+{
+	if (!max_size || max_size / 16 > LOG_SIZE_MOST)
+		return LOG_SIZE_MOST;
+	return max_size / 16 < LOG_SIZE_LEAST ? LOG_SIZE_LEAST : max_size / 16;
+}
+
 static int sink_open(const struct setting_value *values, struct sink **sink)
 {
 	struct sink *opened = calloc(1, sizeof *opened);
@@ -211,6 +223,7 @@ static int sink_open(const struct setting_value *values, struct sink **sink)
 	opened->cache_size = values[SETTING_CACHE_SIZE].number;
 	opened->retention.keep_ns = values[SETTING_KEEP].number;
 	opened->retention.max_size = values[SETTING_MAX_SIZE].number;
+	opened->retention.log_size = log_size_for(opened->retention.max_size);
 	int error = open_file(opened);
 	if (error) {
 		free(opened);
@@ -280,12 +293,14 @@ static int64_t present(const struct sink *sink)
 /* While there is too much, what goes keeps pace with what comes. */
 static int share_time(struct sink *sink, uint64_t write_ns)
 {
-	uint64_t share = write_ns * SHARE_OF_WRITES;
+	uint64_t share = write_ns * sink->retention.pressure;
 
-	if (!sink->busy)
+	if (!sink->busy || !share)
 		return 0;
+	if (share < SHARE_LEAST_NS)
+		share = SHARE_LEAST_NS;
 	return record_retention_step(&sink->retention, present(sink),
-				     share > SHARE_LEAST_NS ? share : SHARE_LEAST_NS, &sink->busy);
+				     share < SHARE_MOST_NS ? share : SHARE_MOST_NS, &sink->busy);
 }
 
 static int sink_write(struct sink *sink, const struct procobsrv_event *const *events, size_t count)

@@ -15,12 +15,8 @@
 /* How long another program that writes (an administrator's, a backup) is waited for. */
 #define BUSY_MILLISECONDS 2000
 
-/* A checkpoint moves what the -wal holds into the file. After this many pages; what a longer one
- * has left behind is cut off down to as many bytes. */
-#define CHECKPOINT_PAGES    8192
-#define WAL_BYTES_KEPT	    67108864
-#define TEXT_OF(number)	    TEXT_OF_VALUE(number)
-#define TEXT_OF_VALUE(name) #name
+/* SQLite's own choice for a new file. */
+#define PAGE_SIZE 4096
 
 /* Bytes of a record that is looked through as a whole at each opening: some tenths of a second. */
 #define CHECKED_WHOLE (UINT64_C(32) << 20)
@@ -135,9 +131,9 @@ static int prepare_new(struct record_database *database)
  * WAL: readers are not held up, nor do they hold up. FULL: what is committed has reached the disk,
  * so that a power cut takes nothing of it (NORMAL, the default of many, would).
  */
-static int set_up(struct record_database *database, uint64_t cache_size)
+static int set_up(struct record_database *database, uint64_t cache_size, uint64_t log_size)
 {
-	char pragma[64];
+	char pragmas[192];
 	sqlite3_stmt *statement = NULL;
 	bool is_wal = false;
 
@@ -153,17 +149,18 @@ static int set_up(struct record_database *database, uint64_t cache_size)
 				 "%s: its file system has no shared memory, which SQLite needs "
 				 "(WAL); put it on a local disk",
 				 database->path);
-	int error =
-	    execute(database,
-		    "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
-		    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-		    "PRAGMA wal_autocheckpoint = " TEXT_OF(
-			CHECKPOINT_PAGES) ";"
-					  "PRAGMA journal_size_limit = " TEXT_OF(WAL_BYTES_KEPT),
-		    "open");
-	snprintf(pragma, sizeof pragma, "PRAGMA cache_size = -%llu",
-		 (unsigned long long)(cache_size >> 10));
-	return error ? error : execute(database, pragma, "open");
+	int error = execute(database,
+			    "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+			    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON",
+			    "open");
+	/* A checkpoint moves what the log holds into the file; what a longer one leaves is cut off.
+	 */
+	snprintf(pragmas, sizeof pragmas,
+		 "PRAGMA cache_size = -%llu; PRAGMA wal_autocheckpoint = %llu;"
+		 "PRAGMA journal_size_limit = %llu",
+		 (unsigned long long)(cache_size >> 10), (unsigned long long)(log_size / PAGE_SIZE),
+		 (unsigned long long)log_size);
+	return error ? error : execute(database, pragmas, "open");
 }
 
 /* All of a small one. */
@@ -266,7 +263,7 @@ static int load_state(struct record_database *database)
 }
 
 /* Everything after the connection. */
-static int begin(struct record_database *database, uint64_t cache_size)
+static int begin(struct record_database *database, uint64_t cache_size, uint64_t log_size)
 {
 	bool is_new = false;
 	int error = check_kind(database, &is_new);
@@ -274,7 +271,7 @@ static int begin(struct record_database *database, uint64_t cache_size)
 	if (!error && is_new)
 		error = prepare_new(database);
 	if (!error)
-		error = set_up(database, cache_size);
+		error = set_up(database, cache_size, log_size);
 	if (error)
 		return error;
 	int status = record_migrate(database->connection, record_steps, RECORD_VERSION_NOW);
@@ -286,7 +283,8 @@ static int begin(struct record_database *database, uint64_t cache_size)
 	return error ? error : load_state(database);
 }
 
-int record_database_open(struct record_database *database, const char *path, uint64_t cache_size)
+int record_database_open(struct record_database *database, const char *path, uint64_t cache_size,
+			 uint64_t log_size)
 {
 	struct stat status;
 
@@ -296,7 +294,7 @@ int record_database_open(struct record_database *database, const char *path, uin
 		return error;
 	error = connect_to(database);
 	if (!error)
-		error = begin(database, cache_size);
+		error = begin(database, cache_size, log_size);
 	if (!error && stat(path, &status))
 		error = error_set_errno(errno, "%s: cannot look at it", path);
 	if (!error) {

@@ -76,12 +76,14 @@ struct record_database {
 
 /*
  * Opens the file, or makes it (mode 0640) where there is none; `path` is borrowed until close.
- * cache_size: bytes of memory for its pages. A damaged file is set aside: CORRUPT, and the next
- * call makes a new one. VERSION: made by a newer version; ARGUMENT: no record of ours, or a
- * directory that others may write into; PERMISSION, NOT_FOUND, BUSY, SYSTEM. These leave the file
- * as it is, and *database closed.
+ * cache_size: bytes of memory for its pages; log_size: bytes that the -wal has about, at most, if
+ * no reader holds a transaction open. A damaged file is set aside: CORRUPT, and the next call makes
+ * a new one. VERSION: made by a newer version; ARGUMENT: no record of ours, or a directory that
+ * others may write into; PERMISSION, NOT_FOUND, BUSY, SYSTEM. These leave the file as it is, and
+ * *database closed.
  */
-int record_database_open(struct record_database *database, const char *path, uint64_t cache_size);
+int record_database_open(struct record_database *database, const char *path, uint64_t cache_size,
+			 uint64_t log_size);
 
 /* Of an open one or not. */
 void record_database_close(struct record_database *database);

@@ -23,8 +23,8 @@
 #define BYTES_PER_REMOVED 7000
 #define REMOVED_LEAST	  1000
 
-/* The -wal may have as much beside the file. */
-#define WAL_SHARE_MOST (INT64_C(96) << 20)
+/* Where the bound is near, this is worth more of the time than what is written. */
+#define PRESSURE_MOST 6
 
 /* Fewer free pages are left for what comes; so is less than a quarter of the file. */
 #define FREE_PAGES_KEPT 1024
@@ -71,13 +71,14 @@ static int64_t used_bytes(const struct space *space)
 	return (space->pages - space->free_pages) * space->page_size;
 }
 
-/* Some room is left for what comes while this works. */
-static bool is_too_large(const struct record_retention *retention, const struct space *space)
+/* Some room is left for what comes while this works: a fifth, then a tenth. */
+static unsigned pressure_of(const struct record_retention *retention, const struct space *space)
 {
-	int64_t most = (int64_t)retention->max_size;
-	int64_t wal = most / 4 < WAL_SHARE_MOST ? most / 4 : WAL_SHARE_MOST;
+	int64_t most = (int64_t)retention->max_size - 2 * (int64_t)retention->log_size;
 
-	return most && used_bytes(space) > most - most / 8 - wal;
+	if (!retention->max_size || used_bytes(space) <= most - most / 5)
+		return 0;
+	return space->pages * space->page_size <= most - most / 10 ? 1 : PRESSURE_MOST;
 }
 
 /* ---- rows ---- */
@@ -396,15 +397,12 @@ static int vacuum(struct record_database *database)
 	return status ? record_database_failed(database, status, "give room back") : 0;
 }
 
-static int tidy_rows(struct record_retention *retention, int64_t now_ns, bool *busy)
+static int tidy_rows(struct record_retention *retention, const struct space *space, int64_t now_ns,
+		     bool *busy)
 {
-	struct space space;
-	int error = measure(retention->database, &space);
+	bool too_large = retention->pressure > 0;
+	int64_t limit = used_bytes(space) / BYTES_PER_REMOVED;
 
-	if (error)
-		return error;
-	bool too_large = is_too_large(retention, &space);
-	int64_t limit = used_bytes(&space) / BYTES_PER_REMOVED;
 	if (retention->removed > (limit > REMOVED_LEAST ? limit : REMOVED_LEAST)) {
 		*busy = true;
 		return begin_texts(retention);
@@ -422,13 +420,34 @@ static int tidy_rows(struct record_retention *retention, int64_t now_ns, bool *b
 		*busy = true;
 		return begin_texts(retention);
 	}
-	bool beyond =
-	    retention->max_size && space.pages * space.page_size > (int64_t)retention->max_size;
-	if (space.free_pages > FREE_PAGES_KEPT && (beyond || space.free_pages > space.pages / 4)) {
+	if (space->free_pages > FREE_PAGES_KEPT && space->free_pages > space->pages / 4) {
 		*busy = true;
 		return vacuum(retention->database);
 	}
 	return 0;
+}
+
+static int take_step(struct record_retention *retention, int64_t now_ns, bool *busy)
+{
+	struct space space;
+	int error = measure(retention->database, &space);
+
+	if (error)
+		return error;
+	retention->pressure = pressure_of(retention, &space);
+	switch (retention->phase) {
+	case RETENTION_MARK_EXECS:
+		return mark_slice(retention, RECORD_TEXTS_OF_EXECS);
+	case RETENTION_MARK_PROCESSES:
+		return mark_slice(retention, RECORD_TEXTS_OF_PROCESSES);
+	case RETENTION_MARK_ATTEMPTS:
+		return mark_slice(retention, RECORD_TEXTS_OF_ATTEMPTS);
+	case RETENTION_SWEEP:
+		return sweep_slice(retention);
+	default:
+		*busy = false;
+		return tidy_rows(retention, &space, now_ns, busy);
+	}
 }
 
 int record_retention_step(struct record_retention *retention, int64_t now_ns, uint64_t budget_ns,
@@ -438,25 +457,7 @@ int record_retention_step(struct record_retention *retention, int64_t now_ns, ui
 	int error = 0;
 
 	*busy = true;
-	while (!error && *busy && os_monotonic_ns() < end_ns) {
-		switch (retention->phase) {
-		case RETENTION_ROWS:
-			*busy = false;
-			error = tidy_rows(retention, now_ns, busy);
-			break;
-		case RETENTION_MARK_EXECS:
-			error = mark_slice(retention, RECORD_TEXTS_OF_EXECS);
-			break;
-		case RETENTION_MARK_PROCESSES:
-			error = mark_slice(retention, RECORD_TEXTS_OF_PROCESSES);
-			break;
-		case RETENTION_MARK_ATTEMPTS:
-			error = mark_slice(retention, RECORD_TEXTS_OF_ATTEMPTS);
-			break;
-		case RETENTION_SWEEP:
-			error = sweep_slice(retention);
-			break;
-		}
-	}
+	while (!error && *busy && os_monotonic_ns() < end_ns)
+		error = take_step(retention, now_ns, busy);
 	return error;
 }
