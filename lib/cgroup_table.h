@@ -37,7 +37,7 @@ void cgroup_append_record(const struct cgroup *group, struct buffer *buffer);
 #define CGROUP_TABLE_HALF 8192
 
 struct cgroup_half {
-	struct cgroup **groups; /* CGROUP_TABLE_SLOTS of them, by linear probing; NULL: none yet */
+	struct cgroup **groups; /* 2 * CGROUP_TABLE_HALF slots, linear probing; NULL: none yet */
 	size_t count;
 };
 
