@@ -29,8 +29,8 @@ static bool find_group(const char *name, gid_t *id)
 	char *memory = malloc(GROUP_MEMORY);
 	struct group entry, *found = NULL;
 
-	if (memory)
-		getgrnam_r(name, &entry, memory, GROUP_MEMORY, &found);
+	if (memory && getgrnam_r(name, &entry, memory, GROUP_MEMORY, &found))
+		found = NULL;
 	if (found)
 		*id = found->gr_gid;
 	free(memory);
@@ -327,7 +327,7 @@ static void greet(struct server *server, struct reader *reader, const struct ser
 		snprintf(text, sizeof text,
 			 "the service's records have version %u, the reader knows %u: reader and "
 			 "service must be of one release",
-			 RECORD_VERSION, hello->record_version);
+			 (unsigned)RECORD_VERSION, hello->record_version);
 		refuse(server, reader, PROCOBSRV_ERROR_VERSION, text);
 		return;
 	}
