@@ -23,7 +23,7 @@
 #define EVENTS_INITIAL 1000000
 #define BATCH_INITIAL  4096 /* what the service writes at a time, at most */
 #define SETTINGS_MOST  16
-#define SECOND_NS     1000000000u
+#define SECOND_NS      1000000000u
 
 static _Noreturn void fail(const char *what)
 {
