@@ -32,12 +32,12 @@ same() {
 
 # Waits until a command is true, at most thirty seconds.
 wait_until() {
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
+	local until=$((SECONDS + 30))
+	while [ "$SECONDS" -lt "$until" ]; do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done
-	return 1
+	"$@"
 }
 
 finish() {
