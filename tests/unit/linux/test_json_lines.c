@@ -162,7 +162,7 @@ static int verify(const struct place *place, char *text, size_t size)
 
 static void expect_verified(const struct place *place, int expected, const char *words)
 {
-	char text[65536];
+	static char text[1 << 20]; /* a line for each run that was killed */
 	int status = verify(place, text, sizeof text);
 
 	if (status != expected || !strstr(text, words))
