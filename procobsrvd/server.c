@@ -218,6 +218,7 @@ static void accept_all(struct server *server)
 {
 	int descriptor;
 
+	/* cppcheck-suppress nullPointer ; accept(2) takes none for an address that is not wanted */
 	while ((descriptor = accept4(server->listening.descriptor, NULL, NULL,
 				     SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
 		reader_accept(server, descriptor);

@@ -5,10 +5,6 @@
 
 /* The more a source tells and the less it costs, the earlier it stands. */
 const struct source_operations *const source_backends[] = {
-    &bpf_source_operations,
-    &connector_source_operations,
-    &ptrace_source_operations,
-    &service_source_operations,
-    &proc_source_operations,
-    NULL,
+    &bpf_source_operations,	&connector_source_operations, &ptrace_source_operations,
+    &service_source_operations, &proc_source_operations,      NULL,
 };

@@ -370,7 +370,8 @@ static const struct procobsrv_process *rebuild(const struct procobsrv_process *p
 	memcpy(&header, buffer.data, sizeof header);
 	assert_int_equal(record_decode(buffer.data, header.size, &view), 0);
 	struct image *image = image_create(&view, &(struct image_chunks){0}, NULL);
-	const struct procobsrv_process *rebuilt = process_create(&context, view.body, image, false, NULL);
+	const struct procobsrv_process *rebuilt =
+	    process_create(&context, view.body, image, false, NULL);
 	image_unref(image);
 	buffer_free(&buffer);
 	return rebuilt;
