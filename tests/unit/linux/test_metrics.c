@@ -391,7 +391,7 @@ static int connect_to_port(uint16_t port)
 
 static uint16_t port_of(int descriptor)
 {
-	struct sockaddr_in address;
+	struct sockaddr_in address = {0};
 	socklen_t length = sizeof(address);
 
 	assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &length), 0);
