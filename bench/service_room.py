@@ -162,8 +162,9 @@ class Service:
     def health(self):
         return ask("/health")
 
-    def wait_done(self, patience=None):
-        """Until all that has been observed by now is with every sink; others may go on to make processes."""
+    def wait_done(self, patience=None, but=None):
+        """Until all that has been observed by now is with every sink, but one that cannot take it; others may
+        go on to make processes."""
         observed = self.metrics()["procobsrv_observed_events_total"]
 
         def handed_on():
@@ -180,7 +181,7 @@ class Service:
             return all(sum(now.of_sink("procobsrv_sink_%s_events_total" % name, sink)
                            for name in ("taken", "filtered", "lost"))
                        >= handed.total("procobsrv_events_total")
-                       for sink in handed.sinks())
+                       for sink in handed.sinks() if sink != but)
         wait_for(taken, "the sinks to take what was observed", patience, 0.1)
 
     def kill(self):

@@ -152,13 +152,13 @@ static const char *link_place(uint32_t link)
 const char *kernel_objects_elsewhere(const struct kernel_objects *objects)
 {
 	static const char *const expected[] = {"sched_process_fork", "sched_process_exec",
-					       "sched_process_exit"};
+					       "sched_process_exit", "cgroup_mkdir"};
 
 	for (uint32_t i = 0; i < objects->link_count; i++) {
 		const char *place = link_place(objects->links[i]);
 		bool known = !place;
 
-		for (size_t j = 0; j < 3 && !known; j++)
+		for (size_t j = 0; j < sizeof(expected) / sizeof(expected[0]) && !known; j++)
 			known = !strcmp(place, expected[j]);
 		if (!known)
 			return place;

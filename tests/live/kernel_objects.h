@@ -22,8 +22,8 @@ struct kernel_objects {
 void kernel_objects_of(pid_t pid, struct kernel_objects *objects);
 /* Waits until all of them have gone (the kernel frees them late); false: some stay. */
 bool kernel_objects_gone(const struct kernel_objects *objects);
-/* Where a program hangs that is not of fork, exec or exit ("sys_exit", or the type of its link);
- * NULL: there is none. Valid until the next call. */
+/* Where a program hangs that is not of fork, exec, exit or a new control group ("sys_exit", or the
+ * type of its link); NULL: there is none. Valid until the next call. */
 const char *kernel_objects_elsewhere(const struct kernel_objects *objects);
 
 #endif

@@ -293,6 +293,16 @@ static const char tell_state[] =
     "{{ grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd; readlink /proc/$$/cwd; "
     "cut -d' ' -f1,6 /proc/$$/stat; umask; } >\"$0/a\"; mv \"$0/a\" \"$0/found\"";
 
+/* 32 and 33 are the C library's own, which no program can set; it may hand them on as ignored. */
+static void expect_nothing_ignored(const char *status)
+{
+	const uint64_t own = UINT64_C(3) << 31;
+	const char *line = strstr(status, "SigIgn:\t");
+
+	assert_non_null(line);
+	assert_int_equal(strtoull(line + strlen("SigIgn:\t"), NULL, 16) & ~own, 0);
+}
+
 /* Whatever state the service is in, a command begins clean. */
 static void test_clean_beginning(void **state)
 {
@@ -314,7 +324,7 @@ static void test_clean_beginning(void **state)
 	assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
 	text = wait_for_file(directory, "found");
 	expect_line(text, "SigBlk:\t0000000000000000");
-	expect_line(text, "SigIgn:\t0000000000000000");
+	expect_nothing_ignored(text);
 	expect_line(text, "0022");
 	/* 3 is the directory that ls reads. */
 	if (!strstr(text, "\n0\n1\n2\n3\n/\n"))
