@@ -3,47 +3,12 @@
 # service.sh CONSCTL PROCOBSRVD: the service as an administrator meets it: what it says of its configuration,
 # what a broken one does at a reload, how it ends, and that nothing is missed while it is away. In a mount
 # namespace with a bpffs, /run and /var/lib of its own, so that it meets no other service.
-if [ -z "${IN_ROOM-}" ]; then
-	[ "$(id -u)" -eq 0 ] || { echo '1..0 # SKIP needs root'; exit 0; }
-	IN_ROOM=1
-	export IN_ROOM
-	exec unshare --mount --propagation private "$0" "$@"
-fi
-. "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/service_room.sh"
 
-procobsrvd=$2
-configuration=$work/procobsrvd.conf
-log=$work/log
 events=$work/events.jsonl
-mkdir "$work/lib"
-mount -t bpf bpf /sys/fs/bpf && mount -t tmpfs tmpfs /run && mount --bind "$work/lib" /var/lib || exit 1
-pid=
-leave() {
-	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
-	"$consctl" uninstall >/dev/null 2>&1
-	umount --lazy /var/lib
-	rm -rf "$work"
-}
-trap leave EXIT
 
 configure() {
 	cat >"$configuration"
-}
-
-# Starts the service as $pid, and waits until it observes.
-serve() {
-	: >"$log"
-	"$procobsrvd" --config "$configuration" 2>>"$log" </dev/null &
-	pid=$!
-	wait_for "$log" ' observes$'
-}
-
-# ended SIGNAL: sends it, and waits for the end.
-ended() {
-	status=0
-	kill "-$1" "$pid"
-	wait "$pid" 2>/dev/null || status=$?
-	pid=
 }
 
 run_tagged() {

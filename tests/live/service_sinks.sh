@@ -2,41 +2,9 @@
 # SPDX-License-Identifier: MIT
 # service_sinks.sh CONSCTL PROCOBSRVD: JSON lines over kills and rotations, and commands that would run for
 # ever if their own doings counted. In a mount namespace with a bpffs, /run and /var/lib of its own.
-if [ -z "${IN_ROOM-}" ]; then
-	[ "$(id -u)" -eq 0 ] || { echo '1..0 # SKIP needs root'; exit 0; }
-	IN_ROOM=1
-	export IN_ROOM
-	exec unshare --mount --propagation private "$0" "$@"
-fi
-. "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/service_room.sh"
 
-procobsrvd=$2
-configuration=$work/procobsrvd.conf
-log=$work/log
 events=$work/log.d/events.jsonl
-mkdir "$work/lib"
-mount -t bpf bpf /sys/fs/bpf && mount -t tmpfs tmpfs /run && mount --bind "$work/lib" /var/lib || exit 1
-pid=
-leave() {
-	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
-	"$consctl" uninstall >/dev/null 2>&1
-	umount --lazy /var/lib
-	rm -rf "$work"
-}
-trap leave EXIT
-
-serve() {
-	: >"$log"
-	"$procobsrvd" --config "$configuration" 2>>"$log" </dev/null &
-	pid=$!
-	wait_for "$log" ' observes$'
-}
-
-ended() {
-	kill "-$1" "$pid"
-	wait "$pid" 2>/dev/null
-	pid=
-}
 
 # Others on the machine run tests too: theirs are told by the mark.
 mark=mark$$
