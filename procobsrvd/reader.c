@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #define SETTLE_NS      2000000000u
@@ -76,7 +75,7 @@ static void refuse(struct server *server, struct reader *reader, int code, const
 	/* Whoever may connect must not fill the log. */
 	if (now - logged_ns > LOG_REFUSAL_NS) {
 		logged_ns = now;
-		service_log(LOG_NOTICE, "readers: process %d of user %u is refused: %s",
+		service_log(PRIORITY_NOTICE, "readers: process %d of user %u is refused: %s",
 			    (int)reader->pid, reader->uid, text);
 	}
 	service_write_error(&reader->output, code, text);

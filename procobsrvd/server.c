@@ -14,7 +14,6 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <syslog.h>
 #include <unistd.h>
 
 /* A reader that lost its connection may go on where it was for so long after the last one left. */
@@ -237,11 +236,13 @@ static void check_path(struct server *server)
 		return;
 	if (unix_socket_listen(server->socket_path, 0666, NULL, &made)) {
 		if (!server->path_lost)
-			service_log(LOG_ERR, "readers: %s; trying again", procobsrv_explain());
+			service_log(PRIORITY_ERROR, "readers: %s; trying again",
+				    procobsrv_explain());
 		server->path_lost = true;
 		return;
 	}
-	service_log(LOG_WARNING, "readers: the socket '%s' had been removed and was made again",
+	service_log(PRIORITY_WARNING,
+		    "readers: the socket '%s' had been removed and was made again",
 		    server->socket_path);
 	server->path_lost = false;
 	close(server->listening.descriptor);

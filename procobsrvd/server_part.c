@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 /* Without these the table of a reader does not know who lives. */
 #define NEEDED_KINDS                                                                               \
@@ -40,7 +39,7 @@ static void request_seed(void *param)
 
 	/* Else the next event does. */
 	if (service_call_between_events(part->service, seed, part))
-		service_log(LOG_WARNING, "readers: %s", procobsrv_explain());
+		service_log(PRIORITY_WARNING, "readers: %s", procobsrv_explain());
 }
 
 static struct procobsrv *borrow_monitor(void *param)

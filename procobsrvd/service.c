@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 /*
  * What a stop may take. Nobody reads the kernel's ring meanwhile, which a storm fills within
@@ -55,7 +54,7 @@ static int open_monitor(struct service *service, const struct configuration_obse
 	if (!error) {
 		const char *limits = procobsrv_backend_limits(monitor);
 		if (limits)
-			service_log(LOG_WARNING, "%s", limits);
+			service_log(PRIORITY_WARNING, "%s", limits);
 		return 0;
 	}
 	char explanation[ERROR_TEXT_SIZE];
@@ -98,10 +97,10 @@ static void flush_sinks(struct service *service)
 		if (sink_runner_flush(runner, left))
 			continue;
 		sink_runner_statistics(runner, &statistics);
-		service_log(LOG_WARNING, "sink %s: %" PRIu64 " events could not be written: %s",
-			    statistics.name, statistics.waiting,
-			    statistics.durable ? "they are told again in the next run"
-					       : "they are lost");
+		service_log(
+		    PRIORITY_WARNING, "sink %s: %" PRIu64 " events could not be written: %s",
+		    statistics.name, statistics.waiting,
+		    statistics.durable ? "they are told again in the next run" : "they are lost");
 	}
 }
 
@@ -237,13 +236,14 @@ static void change_observer(struct service *service, const struct configuration 
 	const struct configuration_observer *wanted = &configuration->observer;
 
 	if (before->buffer_size != wanted->buffer_size)
-		service_log(LOG_NOTICE, "observer: another buffer-size is taken when the observer "
-					"is installed anew: stop the service, \"consctl "
-					"uninstall\", start it");
+		service_log(PRIORITY_NOTICE,
+			    "observer: another buffer-size is taken when the observer "
+			    "is installed anew: stop the service, \"consctl "
+			    "uninstall\", start it");
 	close_monitor(service);
 	release_sinks(service, false);
 	if (observer_prepare(wanted) || open_monitor(service, wanted))
-		service_log(LOG_ERR, "observer: %s; the service ends", procobsrv_explain());
+		service_log(PRIORITY_ERROR, "observer: %s; the service ends", procobsrv_explain());
 }
 
 void service_reload(struct service *service, const struct configuration *configuration)

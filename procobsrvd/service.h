@@ -2,13 +2,13 @@
 /*
  * The service: one monitor on the resident observer, and those who take from it.
  *
- *	main.c		the command line, the lock, the signals
  *	service.c	monitor, handler, what is safe; start, reload, stop
  *	sink_runner.c	a queue, a thread and a back-off around one sink
- *	parts.c		which sinks and which parts there are
+ *	linux/, windows/ main.c: the command line; run.c: how the system steers it; parts.c: which
+ *			sinks and which parts there are; what else each system has of its own
  *
  * A part is what takes from the stream beside the sinks (the socket of the readers), or looks at
- *all of it (the metrics). Each is a file or a few, and a line in parts.c.
+ * all of it (the metrics). Each is a file or a few, and a line in a system's parts.c.
  *
  * Threads. open(), reload() and close() of a part are called on the main thread. event() is called
  * on the monitor's dispatcher thread, one call at a time, each event in order; it must not wait for
@@ -18,6 +18,7 @@
 #define PROCOBSRVD_SERVICE_H
 
 #include "configuration.h"
+#include "log.h"
 #include "sink_runner.h"
 
 struct service;
@@ -104,12 +105,6 @@ bool service_with_part(struct service *service, const struct service_part_operat
  * comes exactly once, before any close(). Any thread. MEMORY: it will not come.
  */
 int service_call_between_events(struct service *service, void (*call)(void *param), void *param);
-
-/*
- * A line of the log: standard error, with the priority that systemd takes (LOG_ERR ... LOG_DEBUG of
- * syslog.h); bytes that a terminal or the journal should not see are replaced. Any thread.
- */
-void service_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The sinks and parts of this build, ended by NULL (parts.c). */
 extern const struct sink_operations *const service_sinks[];

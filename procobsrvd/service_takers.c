@@ -6,7 +6,6 @@
 #include "os.h"
 
 #include <string.h>
-#include <syslog.h>
 #include <time.h>
 
 #define LOOK_AGAIN_NS 200000
@@ -52,7 +51,7 @@ void service_remove_sink(struct service *service, size_t place)
 	sink_runner_release(runner);
 	wait_outside(service, runner);
 	if (!sink_runner_flush(runner, FLUSH_NS))
-		service_log(LOG_WARNING,
+		service_log(PRIORITY_WARNING,
 			    "sink %s: it is not configured any more, and could not take what "
 			    "waited for it",
 			    sink_runner_name(runner));
@@ -94,7 +93,7 @@ static void take_sink(struct service *service, const struct configuration *confi
 	int error;
 
 	if (place == SERVICE_SINKS_MAX) {
-		service_log(LOG_ERR,
+		service_log(PRIORITY_ERROR,
 			    "sink %s: there are more sinks than the service has places (%u, "
 			    "and %u that are durable)",
 			    sink->name, SERVICE_DURABLE_FROM,
@@ -110,7 +109,7 @@ static void take_sink(struct service *service, const struct configuration *confi
 			atomic_store(&service->sinks[place], runner);
 	}
 	if (error)
-		service_log(LOG_ERR, "sink %s: %s", sink->name, procobsrv_explain());
+		service_log(PRIORITY_ERROR, "sink %s: %s", sink->name, procobsrv_explain());
 }
 
 void service_take_sinks(struct service *service, const struct configuration *configuration)
@@ -195,7 +194,7 @@ int service_take_parts(struct service *service, const struct configuration *conf
 		if (error && strict)
 			return error;
 		if (error)
-			service_log(LOG_ERR, "%s: %s", service_parts[index]->name,
+			service_log(PRIORITY_ERROR, "%s: %s", service_parts[index]->name,
 				    procobsrv_explain());
 	}
 	return 0;

@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #define MILLISECOND_NS	  UINT64_C(1000000)
 #define BACK_OFF_LEAST_NS (100 * MILLISECOND_NS)
@@ -190,7 +189,7 @@ static void note_failure(struct sink_runner *runner)
 	if (runner->back_off_ns > BACK_OFF_MOST_NS)
 		runner->back_off_ns = BACK_OFF_MOST_NS;
 	if (runner->failures == 1)
-		service_log(LOG_ERR, "sink %s: %s; %s until it works again",
+		service_log(PRIORITY_ERROR, "sink %s: %s; %s until it works again",
 			    runner->statistics.name, text,
 			    runner->operations->durable ? "its events wait"
 							: "its events wait while there is room");
@@ -216,7 +215,7 @@ static void note_success(struct sink_runner *runner)
 	uint64_t lost = sum_lost(runner) - runner->lost_before;
 	uint64_t waiting = runner->queue.count;
 	pthread_mutex_unlock(&runner->lock);
-	service_log(LOG_NOTICE,
+	service_log(PRIORITY_NOTICE,
 		    "sink %s: works again after %" PRIu64 " attempts in %" PRIu64 " ms; %" PRIu64
 		    " events waited, %" PRIu64 " were lost",
 		    runner->statistics.name, runner->failures,

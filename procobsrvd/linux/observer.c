@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #define OPTIONS_SIZE 160
@@ -88,7 +87,7 @@ static int install(const struct source_options *options)
 	if (error)
 		return error;
 	note(options);
-	service_log(LOG_NOTICE, "the resident observer is installed");
+	service_log(PRIORITY_NOTICE, "the resident observer is installed");
 	return 0;
 }
 
@@ -99,7 +98,7 @@ static int replace(const struct source_options *options, const struct resident_s
 	if (error)
 		return error;
 	note(options);
-	service_log(LOG_NOTICE,
+	service_log(PRIORITY_NOTICE,
 		    "the resident observer of version %s was replaced by one of version %s with "
 		    "the options of the configuration",
 		    status->version, PROCOBSRV_VERSION_TEXT);
@@ -174,7 +173,7 @@ int observer_lock(int *lock)
 	int length = snprintf(text, sizeof(text), "%u\n", (unsigned)getpid());
 	if (ftruncate(descriptor, 0) ||
 	    pwrite(descriptor, text, (size_t)length, 0) != (ssize_t)length)
-		service_log(LOG_WARNING, "cannot write %s: %s", path, strerror(errno));
+		service_log(PRIORITY_WARNING, "cannot write %s: %s", path, strerror(errno));
 	*lock = descriptor;
 	return 0;
 }

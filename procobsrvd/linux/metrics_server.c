@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX		16u
@@ -144,14 +143,15 @@ static void mend_socket(struct metrics_server *server)
 	    (server->daemon != NULL && unix_socket_is_there(&server->listening, path)))
 		return;
 	if (server->daemon != NULL)
-		service_log(LOG_WARNING, "metrics: the socket '%s' was removed: making it again",
-			    path);
+		service_log(PRIORITY_WARNING,
+			    "metrics: the socket '%s' was removed: making it again", path);
 	stop_listening(server);
 	if (begin_listening(server) == 0) {
-		service_log(LOG_NOTICE, "metrics: the socket '%s' is there again", path);
+		service_log(PRIORITY_NOTICE, "metrics: the socket '%s' is there again", path);
 		server->complained = false;
 	} else if (!server->complained) {
-		service_log(LOG_ERR, "metrics: %s; trying again every second", procobsrv_explain());
+		service_log(PRIORITY_ERROR, "metrics: %s; trying again every second",
+			    procobsrv_explain());
 		server->complained = true;
 	}
 }

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <syslog.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,12 +32,12 @@ struct running {
 
 static void log_complaint(unsigned line, unsigned column, const char *text, void *param)
 {
-	service_log(LOG_ERR, "%s:%u:%u: %s", (const char *)param, line, column, text);
+	service_log(PRIORITY_ERROR, "%s:%u:%u: %s", (const char *)param, line, column, text);
 }
 
 static void log_notice(const char *line)
 {
-	service_log(LOG_WARNING, "%s", line);
+	service_log(PRIORITY_WARNING, "%s", line);
 }
 
 static int read_file(const char *file, const struct configuration **configuration)
@@ -118,13 +117,13 @@ static void reload(struct running *running)
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 		   (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
 	if (read_file(running->file, &configuration)) {
-		service_log(LOG_ERR, "%s: the configuration that was in force stays",
+		service_log(PRIORITY_ERROR, "%s: the configuration that was in force stays",
 			    procobsrv_explain());
 		service_reload_failed(running->service);
 	} else {
 		service_reload(running->service, configuration);
 		configuration_unref(configuration);
-		service_log(LOG_NOTICE, "the configuration in %s is in force", running->file);
+		service_log(PRIORITY_NOTICE, "the configuration in %s is in force", running->file);
 	}
 	sd_notify(0, "READY=1");
 	say_status(running);
@@ -152,7 +151,7 @@ static int loop(struct running *running)
 		if (!take_signal(running))
 			return 0;
 		if (!service_tend(running->service)) {
-			service_log(LOG_ERR, "%s", procobsrv_explain());
+			service_log(PRIORITY_ERROR, "%s", procobsrv_explain());
 			return PROCOBSRV_ERROR_ENDED;
 		}
 		say_alive(running);
@@ -185,15 +184,16 @@ int run_service(const char *file)
 	int error = start(&running);
 
 	if (error) {
-		service_log(LOG_ERR, "%s", procobsrv_explain());
+		service_log(PRIORITY_ERROR, "%s", procobsrv_explain());
 	} else {
-		service_log(LOG_NOTICE, "procobsrvd %s observes", procobsrv_version());
+		service_log(PRIORITY_NOTICE, "procobsrvd %s observes", procobsrv_version());
 		sd_notify(0, "READY=1");
 		say_status(&running);
 		error = loop(&running);
 		sd_notify(0, "STOPPING=1\nSTATUS=writing what was observed until now");
 		service_stop(running.service);
-		service_log(LOG_NOTICE, "procobsrvd has ended; the observer goes on in the kernel");
+		service_log(PRIORITY_NOTICE,
+			    "procobsrvd has ended; the observer goes on in the kernel");
 	}
 	if (running.signals >= 0)
 		close(running.signals);
