@@ -71,13 +71,23 @@ static int print_event(const struct procobsrv_event *event, void *param)
 	return STATUS_FINE;
 }
 
+/* Who draws the answer lets live until then what has not ended. */
+static int64_t until(const struct printer *printer)
+{
+	int64_t until_ns = printer->history->query.interval.until_ns;
+	int64_t now_ns = os_wall_ns();
+
+	return until_ns < now_ns ? until_ns : now_ns;
+}
+
 static int append_begin(struct printer *printer)
 {
+	int64_t since_ns = printer->history->query.interval.since_ns;
 	char host[256];
 	char boot[64];
 	int error = record_origin(printer->history->reader, host, sizeof(host), boot, sizeof(boot));
 	const struct format_begin begin = {
-	    .time_ns = os_wall_ns(),
+	    .time_ns = since_ns != INT64_MIN ? since_ns : until(printer),
 	    .host = host,
 	    .boot = *boot ? boot : NULL,
 	    .backend = "record",
@@ -96,7 +106,7 @@ static int append_begin(struct printer *printer)
 static void append_end(struct printer *printer)
 {
 	const struct format_end end = {
-	    .time_ns = os_wall_ns(),
+	    .time_ns = until(printer),
 	    .seq = printer->statistics.observed,
 	    .statistics = &printer->statistics,
 	};

@@ -2,6 +2,7 @@
 /* A story from the record: for timeline --since and tree --at. */
 #include "history_story.h"
 #include "consctl.h"
+#include "filter.h"
 #include "history.h"
 
 #include <stdlib.h>
@@ -53,12 +54,21 @@ static int add_ancestors(struct teller *teller)
 	return STATUS_FINE;
 }
 
+/* As --from has it: what does not match is left out, losses never are. */
+static bool is_left_out(const struct teller *teller, const struct procobsrv_event *event)
+{
+	return teller->history.filter && event->kind != PROCOBSRV_LOST &&
+	       !filter_match(teller->history.filter, event);
+}
+
 /* Who had begun before is told as one that ran already. */
 static int tell(const struct procobsrv_event *event, void *param)
 {
 	struct teller *teller = param;
 	struct procobsrv_event told = *event;
 
+	if (is_left_out(teller, event))
+		return STATUS_FINE;
 	if (event->kind == PROCOBSRV_START &&
 	    event->time_ns < teller->history.query.interval.since_ns)
 		told.kind = PROCOBSRV_EXISTING;
@@ -81,7 +91,8 @@ static int tell_all(struct teller *teller)
 	if (teller->story->failed)
 		complain("out of memory for the processes of the record");
 	else if (status == STATUS_FINE && !teller->story->count)
-		complain("the record tells of no process in that time");
+		complain("the record tells of no %s in that time",
+			 teller->history.filter ? "event that matches --match" : "process");
 	return teller->story->count ? status : STATUS_FAILED;
 }
 

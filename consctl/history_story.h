@@ -8,7 +8,8 @@
 
 /*
  * Tells what --since, --until and --record ask for: the processes that began in that time, and
- * those from which they descend; or, if at_ns is not NULL, those that ran at that moment.
+ * those from which they descend; or, if at_ns is not NULL, those that ran at that moment. With
+ * --match, only those of their events that match.
  * Losses are told on standard error. An exit status; other than STATUS_FINE: complained already,
  * but for STATUS_LOST, with which the story is there.
  */

@@ -195,11 +195,6 @@ static bool check_usage(const struct settings *settings)
 			 "timeline --help'");
 		return false;
 	}
-	if (recorded && settings->match) {
-		complain("--since draws all that the record tells: it takes no --match; write it "
-			 "with 'consctl history --format json', and draw that with --from");
-		return false;
-	}
 	return true;
 }
 

@@ -216,6 +216,10 @@ static void tell(struct reader *reader)
 	};
 	if (news->kind != PROCOBSRV_LOST)
 		news->lost = 0;
+	/* Who resumes, or asks a record, says begin after what is told. */
+	if (news->id && news->kind != PROCOBSRV_EXISTING && news->time_ns &&
+	    news->time_ns < reader->story->begin_ns)
+		reader->story->begin_ns = news->time_ns;
 	story_add(reader->story, news);
 }
 

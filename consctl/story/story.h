@@ -54,7 +54,7 @@ struct story {
 	size_t slot_count;
 	struct strings strings;
 	struct buffer scratch;
-	int64_t begin_ns; /* of the earliest process, or of the begin line */
+	int64_t begin_ns; /* of the earliest process or line */
 	int64_t end_ns;	  /* of the last event */
 	uint64_t lost;
 	uint64_t foreign; /* lines that were none of ours */

@@ -22,6 +22,8 @@ lists() {
 		sed -n "${row}p" "$work/out" | grep -Eq -- "$pattern" || return 1
 	done
 }
+# bars FILE: how long each bar of a trace is, and whose.
+bars() { grep -o '"dur":.*' "$1"; }
 
 ask
 check 'all: status 3, since events were lost' ended_with 3
@@ -147,6 +149,23 @@ check 'timeline --since: losses are said' err '19 events of that time were lost'
 check 'timeline --since: a page' grep -q '^<!DOCTYPE html>' "$work/page.html"
 try "$consctl" timeline --record "$record" --since 2026-11-22 --fail-on-loss -o "$work/page.html"
 check 'timeline --fail-on-loss: 3' ended_with 3
+try "$consctl" timeline --record "$record" --since 2026-11-22 --match 'process.name == "tar"' --format perfetto
+check 'timeline --since --match: status 0' ended_with 0
+check 'timeline --since --match: what matches, from its start to its end' out '"name":"tar".*"ph":"X"|"ph":"X".*"name":"tar"'
+check 'timeline --since --match: nothing else' sh -c "! grep -Eq '\"name\":\"(systemd|backup|ls)\"' '$work/out'"
+check 'timeline --since --match: losses are said all the same' err '19 events of that time were lost'
+bars "$work/out" >"$work/bars"
+ask --since 2026-11-22 --match 'process.name == "tar"' -j -o "$work/tar.jsonl"
+try "$consctl" timeline --from "$work/tar.jsonl" --match 'process.name == "tar"' --format perfetto
+check 'timeline --from what history wrote: the same bars' [ "$(bars "$work/out")" = "$(cat "$work/bars")" ]
+ask --since '2026-11-22 10:30' --until '2026-11-22 10:31' -j -o "$work/minute.jsonl"
+try "$consctl" timeline --from "$work/minute.jsonl" --format html
+check 'timeline --from what history wrote: ends with --until' out '"duration":60000000000,'
+try "$consctl" timeline --record "$record" --since 2026-11-22 --match 'name == "nobody"' --format perfetto
+check 'timeline --since --match: nothing matches, 125' ended_with 125
+check 'timeline --since --match: nothing matches, said' err 'tells of no event that matches --match in that time'
+try "$consctl" timeline --record "$record" --since 2026-11-22 --match 'name ==' --format perfetto
+check 'timeline --since --match: no expression, 125' ended_with 125
 
 # Who is not root, as a member of the group would be: may read, and not write beside it.
 if [ "$(id -u)" = 0 ]; then

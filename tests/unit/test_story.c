@@ -413,6 +413,28 @@ static bool matches(const char *expression, const char *line)
 	return matched;
 }
 
+/* As of a reader that resumes: what is told lies before its begin. */
+static void late_begin(void **state)
+{
+	static const char *const lines[] = {
+	    "{\"schema\":1,\"kind\":\"begin\",\"time\":\"2026-11-22T07:00:00Z\"}",
+	    "{\"schema\":1,\"kind\":\"existing\",\"time\":\"2026-11-22T05:00:00Z\","
+	    "\"process\":{\"id\":\"a\",\"pid\":1,\"start\":\"2026-11-22T05:00:00Z\"}}",
+	    "{\"schema\":1,\"kind\":\"exec\",\"time\":\"2026-11-22T06:00:00Z\","
+	    "\"process\":{\"id\":\"b\",\"pid\":2,\"start\":\"2026-11-22T05:59:59Z\"}}",
+	    "{\"schema\":1,\"kind\":\"exit\",\"time\":\"2026-11-22T06:30:00Z\","
+	    "\"process\":{\"id\":\"b\",\"pid\":2}}",
+	};
+	struct story *story = *state;
+	int64_t exec_ns = 0;
+
+	for (size_t index = 0; index < sizeof(lines) / sizeof(*lines); index++)
+		story_add_line(story, lines[index], strlen(lines[index]));
+	assert_true(wall_time_read("2026-11-22T06:00:00Z", 20, &exec_ns));
+	assert_int_equal(story->begin_ns, exec_ns);
+	assert_int_equal(story->end_ns - story->begin_ns, 3600 * SECOND);
+}
+
 static void lines_match_expressions(void **state)
 {
 	static const char exec[] =
@@ -455,6 +477,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(others_lines, open_story, close_story),
 	    cmocka_unit_test_setup_teardown(many_processes, open_story, close_story),
 	    cmocka_unit_test_setup_teardown(hostile_names, open_story, close_story),
+	    cmocka_unit_test_setup_teardown(late_begin, open_story, close_story),
 	    cmocka_unit_test(events_of_lines),
 	    cmocka_unit_test(lines_match_expressions),
 	    cmocka_unit_test(json_strings),
