@@ -2,7 +2,6 @@
 #include "backlog.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #define PAGE 4096u
 
@@ -11,24 +10,21 @@ _Static_assert(sizeof(struct backlog_entry) % 8 == 0, "records after it are alig
 bool backlog_open(struct backlog *backlog, uint64_t size)
 {
 	*backlog = (struct backlog){.size = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1)};
-	backlog->memory = mmap(NULL, backlog->size, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (backlog->memory != MAP_FAILED)
-		return true;
-	backlog->memory = NULL;
-	return false;
+	if (backlog->size <= SIZE_MAX)
+		backlog->memory = backlog_memory_open((size_t)backlog->size);
+	return backlog->memory;
 }
 
 void backlog_close(struct backlog *backlog)
 {
 	if (backlog->memory)
-		munmap(backlog->memory, backlog->size);
+		backlog_memory_close(backlog->memory, (size_t)backlog->size);
 	backlog->memory = NULL;
 }
 
 void backlog_clear(struct backlog *backlog)
 {
-	madvise(backlog->memory, backlog->size, MADV_DONTNEED);
+	backlog_memory_clear(backlog->memory, (size_t)backlog->size);
 	backlog->tail = backlog->head;
 }
 

@@ -24,7 +24,7 @@ struct backlog_entry {
 	uint32_t size;		    /* bytes of this and what follows, a multiple of 8 */
 	uint16_t kind;		    /* enum backlog_kind */
 	uint16_t record_kind;	    /* enum record_kind of the last record */
-	uint32_t uid;		    /* who may see it; CENSUS_NOBODY: none but those with rights */
+	uint32_t uid;		    /* who may see it; OWNER_NOBODY: none but those with rights */
 	struct census_users others; /* an exit: who may know that the process is gone */
 	uint64_t stream;
 	uint64_t position;
@@ -60,5 +60,11 @@ bool backlog_append(struct backlog *backlog, const struct backlog_entry *entry, 
 const struct backlog_entry *backlog_at(const struct backlog *backlog, uint64_t offset);
 /* Whether it is that of an entry which is there, or of the next one. Any number. */
 bool backlog_holds(const struct backlog *backlog, uint64_t offset);
+
+/* What each system supplies: zeroed memory that is taken as it is touched; clearing gives what is
+ * there back, and it may be zero or not then. NULL: out of memory. */
+void *backlog_memory_open(size_t size);
+void backlog_memory_clear(void *memory, size_t size);
+void backlog_memory_close(void *memory, size_t size);
 
 #endif

@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "census.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct resident {
 	const struct procobsrv_process *process;
-	uint32_t image_uid; /* who passed program and arguments; CENSUS_NOBODY: not known */
+	uint32_t image_uid; /* who passed program and arguments; OWNER_NOBODY: not known */
 	struct census_users told;
 };
 
-static const struct census_users nobody = {{CENSUS_NOBODY, CENSUS_NOBODY, CENSUS_NOBODY}};
-
-static uint32_t uid_of(const struct procobsrv_process *process)
-{
-	return process->present & PROCOBSRV_HAS_CREDENTIALS ? process->uid : CENSUS_NOBODY;
-}
+static const struct census_users nobody = {{OWNER_NOBODY, OWNER_NOBODY, OWNER_NOBODY}};
 
 static void forget(struct census *census, void **slot)
 {
@@ -66,7 +57,7 @@ static struct resident *enter(struct census *census, const struct procobsrv_proc
 	if (!(resident = *slot)) {
 		if (!(resident = calloc(1, sizeof *resident)))
 			return NULL;
-		resident->image_uid = CENSUS_NOBODY;
+		resident->image_uid = OWNER_NOBODY;
 		resident->told = nobody;
 		*slot = resident;
 		census->count++;
@@ -74,21 +65,8 @@ static struct resident *enter(struct census *census, const struct procobsrv_proc
 	const struct procobsrv_process *before = resident->process;
 	resident->process = procobsrv_process_ref(process);
 	procobsrv_process_unref(before);
-	add_user(&resident->told, uid_of(process));
+	add_user(&resident->told, owner_of(process));
 	return resident;
-}
-
-/* Of one that ran before anybody looked: the kernel gives /proc/PID to its user only if what it
- * runs was passed by that user. */
-static uint32_t ask_image_uid(const struct procobsrv_process *process)
-{
-	struct stat status;
-	char path[32];
-
-	snprintf(path, sizeof path, "/proc/%u", process->pid);
-	if (stat(path, &status) || status.st_uid != uid_of(process))
-		return CENSUS_NOBODY;
-	return status.st_uid;
 }
 
 void census_add(struct census *census, const struct procobsrv_process *process)
@@ -96,7 +74,7 @@ void census_add(struct census *census, const struct procobsrv_process *process)
 	struct resident *resident = enter(census, process);
 
 	if (resident)
-		resident->image_uid = ask_image_uid(process);
+		resident->image_uid = owner_of_image(process);
 }
 
 static void start(struct census *census, const struct procobsrv_event *event)
@@ -104,12 +82,12 @@ static void start(struct census *census, const struct procobsrv_event *event)
 	const struct procobsrv_process *from = event->creator ? event->creator : event->parent;
 	const struct resident *forker = from ? pid_table_get(&census->table, from->pid) : NULL;
 	bool known = forker && forker->process->start_boot_ns == from->start_boot_ns;
-	uint32_t image_uid = known ? forker->image_uid : CENSUS_NOBODY;
+	uint32_t image_uid = known ? forker->image_uid : OWNER_NOBODY;
 	struct resident *resident = enter(census, event->process);
 
 	if (!resident)
 		return;
-	resident->image_uid = image_uid;
+	resident->image_uid = owner_of_new_image(event->process, image_uid);
 }
 
 static void exec(struct census *census, const struct procobsrv_event *event)
@@ -117,7 +95,7 @@ static void exec(struct census *census, const struct procobsrv_event *event)
 	struct resident *resident = enter(census, event->process);
 
 	if (resident)
-		resident->image_uid = uid_of(event->process);
+		resident->image_uid = owner_of(event->process);
 }
 
 static void leave(struct census *census, const struct procobsrv_event *event,
@@ -138,7 +116,7 @@ uint32_t census_apply(struct census *census, const struct procobsrv_event *event
 {
 	*others = nobody;
 	if (!event->process)
-		return CENSUS_NOBODY;
+		return OWNER_NOBODY;
 	if (event->kind == PROCOBSRV_EXIT)
 		leave(census, event, others);
 	else if (event->kind == PROCOBSRV_EXISTING || event->flags & PROCOBSRV_EVENT_SYNTHETIC)
@@ -147,14 +125,14 @@ uint32_t census_apply(struct census *census, const struct procobsrv_event *event
 		start(census, event);
 	else if (event->kind == PROCOBSRV_EXEC)
 		exec(census, event);
-	return uid_of(event->process);
+	return owner_of(event->process);
 }
 
 static void prune_one(void **slot, void *param)
 {
 	const struct resident *resident = *slot;
 
-	if (kill((pid_t)resident->process->pid, 0) && errno == ESRCH)
+	if (owner_is_gone(resident->process->pid))
 		forget(param, slot);
 }
 
@@ -172,9 +150,9 @@ static void copy_one(void **slot, void *param)
 {
 	struct copying *copying = param;
 	struct resident *resident = *slot;
-	bool all = copying->uid == CENSUS_NOBODY;
+	bool all = copying->uid == OWNER_NOBODY;
 
-	if (!all && uid_of(resident->process) != copying->uid)
+	if (!all && owner_of(resident->process) != copying->uid)
 		return;
 	copying->list->items[copying->list->count++] = (struct census_item){
 	    .process = procobsrv_process_ref(resident->process),

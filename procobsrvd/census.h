@@ -12,17 +12,17 @@
 #ifndef PROCOBSRV_PROCOBSRVD_CENSUS_H
 #define PROCOBSRV_PROCOBSRVD_CENSUS_H
 
+#include "owner.h"
 #include "pid_table.h"
 #include "procobsrv.h"
 
 #include <stdbool.h>
 
-#define CENSUS_NOBODY	 0xffffffffu /* no uid */
 #define CENSUS_USERS_MAX 3
 
 /* Who has been told of a process, each user once. */
 struct census_users {
-	uint32_t uids[CENSUS_USERS_MAX]; /* CENSUS_NOBODY: none */
+	uint32_t uids[CENSUS_USERS_MAX]; /* OWNER_NOBODY: none */
 };
 
 struct census {
@@ -42,7 +42,7 @@ struct census_list {
 void census_free(struct census *census);
 
 /*
- * Applies the event. Returns the uid that may see all of it (CENSUS_NOBODY: none but those with
+ * Applies the event. Returns the uid that may see all of it (OWNER_NOBODY: none but those with
  * rights), and in *others those who have seen the process before and are to know that it is gone.
  */
 uint32_t census_apply(struct census *census, const struct procobsrv_event *event,
@@ -54,7 +54,7 @@ void census_add(struct census *census, const struct procobsrv_process *process);
 /* Forgets those that are gone, for where exits are not all told. */
 void census_prune(struct census *census);
 
-/* All that live, or (uid not CENSUS_NOBODY) those of that user. False: out of memory. */
+/* All that live, or (uid not OWNER_NOBODY) those of that user. False: out of memory. */
 bool census_copy(const struct census *census, uint32_t uid, struct census_list *list);
 void census_release(struct census_list *list);
 

@@ -5,55 +5,14 @@
 #include "os.h"
 #include "service.h"
 
-#include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define SETTLE_NS      2000000000u
-#define GROUPS_MOST    65536u
-#define GROUP_MEMORY   65536u
 #define LOG_REFUSAL_NS 1000000000u
 /* Of a user without rights: this part of all readers. */
 #define SHARE 4
-
-/* ---- who it is ---- */
-
-static bool find_group(const char *name, gid_t *id)
-{
-	char *memory = malloc(GROUP_MEMORY);
-	struct group entry, *found = NULL;
-
-	if (memory && getgrnam_r(name, &entry, memory, GROUP_MEMORY, &found))
-		found = NULL;
-	if (found)
-		*id = found->gr_gid;
-	free(memory);
-	return found;
-}
-
-/* Whether the peer had the group, as its own or besides, when it connected. */
-static bool is_member(int descriptor, const struct ucred *peer, const char *group)
-{
-	socklen_t size = GROUPS_MOST * sizeof(gid_t);
-	gid_t wanted, *groups;
-	bool member = false;
-
-	if (!find_group(group, &wanted))
-		return false;
-	if (peer->gid == wanted)
-		return true;
-	groups = malloc(size);
-	if (groups && !getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
-		for (size_t i = 0; i < size / sizeof *groups; i++)
-			member |= groups[i] == wanted;
-	free(groups);
-	return member;
-}
 
 /* ---- the end ---- */
 
@@ -71,12 +30,14 @@ static void refuse(struct server *server, struct reader *reader, int code, const
 {
 	static uint64_t logged_ns;
 	uint64_t now = os_monotonic_ns();
+	char user[OWNER_TEXT_SIZE];
 
 	/* Whoever may connect must not fill the log. */
 	if (now - logged_ns > LOG_REFUSAL_NS) {
 		logged_ns = now;
-		service_log(PRIORITY_NOTICE, "readers: process %d of user %u is refused: %s",
-			    (int)reader->pid, reader->uid, text);
+		owner_text(reader->uid, user, sizeof user);
+		service_log(PRIORITY_NOTICE, "readers: process %u of user %s is refused: %s",
+			    reader->pid, user, text);
 	}
 	service_write_error(&reader->output, code, text);
 	pthread_mutex_lock(&server->lock);
@@ -95,7 +56,7 @@ void reader_close(struct server *server, struct reader *reader)
 	*link = reader->next;
 	server->reader_count--;
 	pthread_mutex_unlock(&server->lock);
-	close(reader->descriptor);
+	connection_close(reader->connection);
 	census_release(&reader->list);
 	buffer_free(&reader->output);
 	buffer_free(&reader->part);
@@ -105,20 +66,18 @@ void reader_close(struct server *server, struct reader *reader)
 /* ---- the beginning ---- */
 
 /* SERVICE_RIGHTS_..., or 0: none. */
-static uint32_t decide_rights(struct server *server, int descriptor, const struct ucred *peer)
+static uint32_t decide_rights(struct server *server, const struct connection *connection)
 {
 	char group[256] = "";
 
-	if (peer->uid == 0)
-		return SERVICE_RIGHTS_ALL;
 	pthread_mutex_lock(&server->lock);
 	if (server->group)
 		snprintf(group, sizeof group, "%s", server->group);
 	bool own = server->own_processes;
 	pthread_mutex_unlock(&server->lock);
-	if (*group && is_member(descriptor, peer, group))
+	if (connection_is_privileged(connection, *group ? group : NULL))
 		return SERVICE_RIGHTS_ALL;
-	return own ? SERVICE_RIGHTS_OWN : 0;
+	return own && connection_owner(connection) != OWNER_NOBODY ? SERVICE_RIGHTS_OWN : 0;
 }
 
 static void explain_rights(struct server *server, char *text, size_t size)
@@ -126,13 +85,14 @@ static void explain_rights(struct server *server, char *text, size_t size)
 	pthread_mutex_lock(&server->lock);
 	if (server->group)
 		snprintf(text, size,
-			 "the service lets only root and the group '%s' read: have yourself put "
+			 "the service lets only %s and the group '%s' read: have yourself put "
 			 "into it, or the service configured with own-processes",
-			 server->group);
+			 transport_privileged, server->group);
 	else
 		snprintf(text, size,
-			 "the service lets only root read: have it configured with a group, or "
-			 "with own-processes");
+			 "the service lets only %s read: have it configured with a group, or "
+			 "with own-processes",
+			 transport_privileged);
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -148,23 +108,20 @@ static bool has_its_share(const struct server *server, const struct reader *read
 	return count > 1 && count > server->count_most / SHARE;
 }
 
-void reader_accept(struct server *server, int descriptor)
+void reader_accept(struct server *server, struct connection *connection)
 {
 	struct reader *reader = calloc(1, sizeof *reader);
-	struct ucred peer = {.uid = CENSUS_NOBODY};
-	socklen_t size = sizeof peer;
 	char text[300];
 
-	if (!reader || getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size)) {
-		free(reader);
-		close(descriptor);
+	if (!reader) {
+		connection_close(connection);
 		return;
 	}
-	reader->descriptor = descriptor;
-	reader->uid = peer.uid;
-	reader->pid = peer.pid;
+	reader->connection = connection;
+	reader->uid = connection_owner(connection);
+	reader->pid = connection_process(connection);
 	reader->since_ns = os_monotonic_ns();
-	reader->rights = decide_rights(server, descriptor, &peer);
+	reader->rights = decide_rights(server, connection);
 	pthread_mutex_lock(&server->lock);
 	reader->next = server->readers;
 	server->readers = reader;
@@ -172,7 +129,7 @@ void reader_accept(struct server *server, int descriptor)
 	uint32_t most = server->count_most;
 	bool full = ++server->reader_count > most || has_its_share(server, reader);
 	pthread_mutex_unlock(&server->lock);
-	server_watch(server, reader, EPOLLIN);
+	connection_watch(connection, CONNECTION_INPUT, reader);
 
 	if (full) {
 		snprintf(text, sizeof text,
@@ -460,17 +417,18 @@ static void read_requests(struct server *server, struct reader *reader)
 void reader_receive(struct server *server, struct reader *reader)
 {
 	size_t room = sizeof reader->input - reader->input_size;
-	ssize_t size = 0;
+	int64_t size = 0;
 
 	if (reader->state == READER_ENDS)
 		return;
 	if (room)
-		size = recv(reader->descriptor, reader->input + reader->input_size, room, 0);
+		size =
+		    connection_read(reader->connection, reader->input + reader->input_size, room);
 	if (size > 0)
 		reader->input_size += (size_t)size;
 	read_requests(server, reader);
-	/* It has gone; what it asked for before nobody takes any more. */
-	if (room && (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)))
+	/* It is gone; what it asked for before nobody takes any more. */
+	if (size < 0)
 		end(server, reader);
 	else if (reader->input_size == sizeof reader->input && reader->state == READER_WAITS)
 		refuse(server, reader, PROCOBSRV_ERROR_CORRUPT, "too many requests at once");

@@ -17,12 +17,12 @@ enum reader_state {
 
 struct reader {
 	struct reader *next; /* in server->readers; the lock */
-	int descriptor;
+	struct connection *connection;
 	enum reader_state state;
 	uint32_t rights; /* enum service_rights */
-	uint32_t uid;
-	pid_t pid;
-	uint32_t watched; /* EPOLL bits */
+	uint32_t uid;	 /* owner.h */
+	uint32_t pid;
+	bool waits_for_room; /* to send */
 	uint64_t since_ns;
 	struct service_hello hello;
 
@@ -62,8 +62,8 @@ struct reader {
 
 /* reader.c: the server's thread. */
 
-/* Takes over the descriptor of a new connection; refused ones are closed. */
-void reader_accept(struct server *server, int descriptor);
+/* Takes over a new connection; refused ones are closed. */
+void reader_accept(struct server *server, struct connection *connection);
 /* Reads what it asks. */
 void reader_receive(struct server *server, struct reader *reader);
 /* The census is known now. */

@@ -3,10 +3,7 @@
 
 #include "record_build.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
 /* What is put together at a time: a frame has so many bytes, and a record more. */
 #define OUTPUT_SIZE 65536u
@@ -282,7 +279,7 @@ static void fill_records(struct server *server, struct reader *reader)
 
 bool reader_begin_snapshot(struct server *server, struct reader *reader, uint32_t id)
 {
-	uint32_t uid = reader->rights == SERVICE_RIGHTS_ALL ? CENSUS_NOBODY : reader->uid;
+	uint32_t uid = reader->rights == SERVICE_RIGHTS_ALL ? OWNER_NOBODY : reader->uid;
 
 	/* At once: what has been told until this position, and nothing else. */
 	pthread_mutex_lock(&server->lock);
@@ -365,13 +362,11 @@ static int flush(struct reader *reader)
 	struct buffer *output = &reader->output;
 
 	while (reader->output_sent < output->size) {
-		ssize_t size =
-		    send(reader->descriptor, output->data + reader->output_sent,
-			 output->size - reader->output_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (size < 0 && errno == EINTR)
-			continue;
-		if (size < 0)
-			return errno == EAGAIN ? 0 : -1;
+		int64_t size =
+		    connection_write(reader->connection, output->data + reader->output_sent,
+				     output->size - reader->output_sent);
+		if (size <= 0)
+			return (int)size;
 		reader->output_sent += (size_t)size;
 	}
 	reader->output_sent = output->size = 0;
@@ -395,9 +390,10 @@ bool reader_send(struct server *server, struct reader *reader)
 	}
 	if (sent < 0 || (sent > 0 && reader->state == READER_ENDS))
 		return false;
-	if (reader->state == READER_ENDS)
-		server_watch(server, reader, EPOLLOUT);
-	else
-		server_watch(server, reader, EPOLLIN | (sent ? 0 : EPOLLOUT));
+	reader->waits_for_room = !sent;
+	connection_watch(reader->connection,
+			 (reader->state == READER_ENDS ? 0u : CONNECTION_INPUT) |
+			     (sent ? 0u : CONNECTION_ROOM),
+			 reader);
 	return true;
 }

@@ -7,22 +7,14 @@
 #include "record_encode.h"
 #include "service.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* A reader that lost its connection may go on where it was for so long after the last one left. */
-#define LINGER_NS     60000000000u
-#define CHECK_PATH_NS 2000000000u
-#define GREETING_NS   10000000000u /* for a hello */
-#define SETTLE_MS     5
-#define POLL_MS	      1000
-#define POLL_EVENTS   64
+#define LINGER_NS   60000000000u
+#define GREETING_NS 10000000000u /* for a hello */
+#define SETTLE_MS   5
+#define POLL_MS	    1000
 
 /* ---- the thread of the events ---- */
 
@@ -58,7 +50,7 @@ static void ask_to_compare(struct server *server)
 	struct backlog_entry entry = {
 	    .kind = BACKLOG_GAP,
 	    .record_kind = RECORD_GAP,
-	    .uid = CENSUS_NOBODY,
+	    .uid = OWNER_NOBODY,
 	    .stream = server->stream,
 	    .position = server->position,
 	    .after = server->position,
@@ -147,15 +139,6 @@ static void take(struct server *server, const struct procobsrv_event *event, boo
 		ask_to_compare(server);
 }
 
-static void wake(struct server *server)
-{
-	const uint64_t one = 1;
-
-	/* It cannot fail but by being full, and then it wakes. */
-	if (write(server->wake, &one, sizeof one) < 0)
-		return;
-}
-
 void server_event(struct server *server, const struct procobsrv_event *event)
 {
 	pthread_mutex_lock(&server->lock);
@@ -175,7 +158,7 @@ void server_event(struct server *server, const struct procobsrv_event *event)
 	arena_clear(&server->writer.index, 1u << 16);
 	if (read && atomic_load_explicit(&server->idle, memory_order_relaxed) &&
 	    atomic_exchange(&server->idle, false))
-		wake(server);
+		transport_wake(server->transport);
 }
 
 static int seed_one(const struct procobsrv_process *process, void *param)
@@ -197,59 +180,10 @@ void server_seed(struct server *server, struct procobsrv *monitor, uint64_t posi
 		server->seeded = true;
 	}
 	pthread_mutex_unlock(&server->lock);
-	wake(server);
+	transport_wake(server->transport);
 }
 
 /* ---- the server's thread ---- */
-
-void server_watch(struct server *server, struct reader *reader, uint32_t events)
-{
-	struct epoll_event wanted = {.events = events, .data.ptr = reader};
-
-	if (reader->watched == events)
-		return;
-	epoll_ctl(server->poll, reader->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, reader->descriptor,
-		  &wanted);
-	reader->watched = events;
-}
-
-static void accept_all(struct server *server)
-{
-	int descriptor;
-
-	/* cppcheck-suppress nullPointer ; accept(2) takes none for an address that is not wanted */
-	while ((descriptor = accept4(server->listening.descriptor, NULL, NULL,
-				     SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-		reader_accept(server, descriptor);
-}
-
-/* Somebody removed the socket: it is made again, so that readers find it. */
-static void check_path(struct server *server)
-{
-	struct unix_socket made;
-	uint64_t now = os_monotonic_ns();
-
-	if (now - server->checked_ns < CHECK_PATH_NS)
-		return;
-	server->checked_ns = now;
-	if (unix_socket_is_there(&server->listening, server->socket_path))
-		return;
-	if (unix_socket_listen(server->socket_path, 0666, NULL, &made)) {
-		if (!server->path_lost)
-			service_log(PRIORITY_ERROR, "readers: %s; trying again",
-				    procobsrv_explain());
-		server->path_lost = true;
-		return;
-	}
-	service_log(PRIORITY_WARNING,
-		    "readers: the socket '%s' had been removed and was made again",
-		    server->socket_path);
-	server->path_lost = false;
-	close(server->listening.descriptor);
-	server->listening = made;
-	struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = &server->listening};
-	epoll_ctl(server->poll, EPOLL_CTL_ADD, made.descriptor, &wanted);
-}
 
 /* Nobody has read for a while: events need no records. */
 static void stop_encoding(struct server *server)
@@ -295,19 +229,14 @@ static void serve_all(struct server *server)
 	}
 }
 
-static void dispatch(struct server *server, const struct epoll_event *event)
+static void on_connected(struct connection *connection, void *param)
 {
-	struct reader *reader = event->data.ptr;
-	uint64_t count;
+	reader_accept(param, connection);
+}
 
-	if (event->data.ptr == server) {
-		if (read(server->wake, &count, sizeof count) < 0)
-			return;
-	} else if (event->data.ptr == &server->listening) {
-		accept_all(server);
-	} else if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		reader_receive(server, reader);
-	}
+static void on_readable(void *holder, void *param)
+{
+	reader_receive(param, holder);
 }
 
 static bool is_caught_up(struct server *server)
@@ -316,7 +245,7 @@ static bool is_caught_up(struct server *server)
 
 	pthread_mutex_lock(&server->lock);
 	for (struct reader *reader = server->readers; reader; reader = reader->next)
-		behind |= reader->state == READER_READS && !(reader->watched & EPOLLOUT) &&
+		behind |= reader->state == READER_READS && !reader->waits_for_room &&
 			  (reader->offset != server->backlog.head || reader->has_missed ||
 			   reader->in_snapshot);
 	behind |= atomic_load(&server->ending);
@@ -327,18 +256,16 @@ static bool is_caught_up(struct server *server)
 static void *run(void *param)
 {
 	struct server *server = param;
-	struct epoll_event events[POLL_EVENTS];
+	const struct transport_calls calls = {on_connected, on_readable, server};
 
 	while (!atomic_load(&server->ending)) {
 		/* Said before looking: what comes in between wakes. */
 		atomic_store(&server->idle, true);
 		int timeout = is_caught_up(server) ? server->unsettled ? SETTLE_MS : POLL_MS : 0;
-		int count = epoll_wait(server->poll, events, POLL_EVENTS, timeout);
+		transport_wait(server->transport, timeout, &calls);
 		atomic_store(&server->idle, false);
-		for (int i = 0; i < count; i++)
-			dispatch(server, &events[i]);
 		serve_all(server);
-		check_path(server);
+		transport_tend(server->transport);
 		stop_encoding(server);
 	}
 	return NULL;
@@ -358,44 +285,21 @@ static bool copy_options(struct server *server, const struct server_options *opt
 	server->kinds = options->kinds;
 	server->partial = options->partial;
 	server->seeded = !options->request_seed;
-	server->socket_path = strdup(options->socket);
+	server->place = strdup(options->socket);
 	if (options->group && !(server->group = strdup(options->group)))
 		return false;
-	return server->socket_path && backlog_open(&server->backlog, options->memory_size);
-}
-
-static int make_descriptors(struct server *server)
-{
-	struct epoll_event wake = {.events = EPOLLIN, .data.ptr = server};
-	struct epoll_event listening = {.events = EPOLLIN, .data.ptr = &server->listening};
-
-	server->poll = epoll_create1(EPOLL_CLOEXEC);
-	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (server->poll < 0 || server->wake < 0 ||
-	    epoll_ctl(server->poll, EPOLL_CTL_ADD, server->wake, &wake))
-		return error_set_errno(errno, "cannot wait for readers");
-	/* Who connects is asked who he is. */
-	int error = unix_socket_listen(server->socket_path, 0666, NULL, &server->listening);
-	if (error)
-		return error;
-	if (epoll_ctl(server->poll, EPOLL_CTL_ADD, server->listening.descriptor, &listening))
-		return error_set_errno(errno, "cannot wait for readers");
-	return 0;
+	return server->place && backlog_open(&server->backlog, options->memory_size);
 }
 
 static void free_server(struct server *server)
 {
-	unix_socket_close(&server->listening, server->socket_path);
-	if (server->poll >= 0)
-		close(server->poll);
-	if (server->wake >= 0)
-		close(server->wake);
+	transport_close(server->transport);
 	backlog_close(&server->backlog);
 	census_free(&server->census);
 	record_writer_free(&server->writer);
 	buffer_free(&server->scratch);
 	pthread_mutex_destroy(&server->lock);
-	free(server->socket_path);
+	free(server->place);
 	free(server->group);
 	free(server);
 }
@@ -408,21 +312,19 @@ int server_open(const struct server_options *options, struct server **opened)
 	if (!server)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the readers' socket");
 	pthread_mutex_init(&server->lock, NULL);
-	server->listening = UNIX_SOCKET_NONE;
-	server->poll = server->wake = -1;
 	server->last_read_ns = os_monotonic_ns();
 	/* Who read from an earlier run may come back. */
 	server->encoding = true;
 	record_writer_init(&server->writer, 0);
-	if (getrandom(&server->epoch, sizeof server->epoch, 0) < 0)
-		server->epoch = (uint64_t)os_wall_ns();
+	/* No other run has it: it is known to who was given it, and gives no rights. */
+	server->epoch = (uint64_t)os_wall_ns() ^ os_monotonic_ns() << 20;
 	server->epoch |= 1;
 	if (!copy_options(server, options))
 		error = error_set(PROCOBSRV_ERROR_MEMORY,
 				  "no %llu bytes of memory for readers: set memory-size lower",
 				  (unsigned long long)options->memory_size);
 	else
-		error = make_descriptors(server);
+		error = transport_open(server->place, &server->transport);
 	if (!error) {
 		int failed = os_thread_start(&server->thread, "procobsrv-read", run, server);
 		if (failed)
@@ -440,7 +342,7 @@ bool server_change(struct server *server, const struct server_options *options)
 {
 	char *group = options->group ? strdup(options->group) : NULL;
 
-	if (strcmp(options->socket, server->socket_path) != 0 ||
+	if (strcmp(options->socket, server->place) != 0 ||
 	    options->memory_size != server->memory_size || (options->group && !group)) {
 		free(group);
 		return false;
@@ -472,7 +374,7 @@ void server_close(struct server *server)
 	if (!server)
 		return;
 	atomic_store(&server->ending, true);
-	wake(server);
+	transport_wake(server->transport);
 	pthread_join(server->thread, NULL);
 	while (server->readers)
 		reader_close(server, server->readers);

@@ -7,17 +7,16 @@
 #include "record_writer.h"
 #include "server.h"
 #include "service_protocol.h"
-#include "unix_socket.h"
+#include "transport.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/types.h>
 
 struct reader; /* reader.h */
 
 struct server {
 	/* Constant. */
-	char *socket_path;
+	char *place; /* where readers connect */
 	uint64_t memory_size;
 	uint64_t epoch; /* names this run */
 	void (*request_seed)(void *param);
@@ -27,15 +26,11 @@ struct server {
 
 	/* The server's thread alone. */
 	pthread_t thread;
-	struct unix_socket listening;
-	int poll;	       /* epoll */
-	uint64_t checked_ns;   /* when the socket's path was looked at */
 	uint64_t last_read_ns; /* when the last reader had gone */
-	bool path_lost;	       /* it could not be made again, which was told */
 	bool seed_requested;
 	bool unsettled; /* a reader waits for what the kernel has observed */
 
-	int wake; /* eventfd */
+	struct transport *transport; /* the server's thread; any may wake it */
 	_Atomic bool ending;
 	_Atomic bool idle; /* the thread waits for events of the stream */
 
@@ -62,8 +57,5 @@ struct server {
 	struct record_writer writer;
 	struct buffer scratch;
 };
-
-/* A reader's descriptor in the server's epoll, with these EPOLL bits. */
-void server_watch(struct server *server, struct reader *reader, uint32_t events);
 
 #endif
