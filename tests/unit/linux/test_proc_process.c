@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "linux/pid_table.h"
+#include "pid_table.h"
 #include "linux/pool.h"
 #include "linux/proc_process.h"
 

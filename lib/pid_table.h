@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* A pointer for each pid, in pages that are mapped when they are needed. Calls no malloc. */
-#ifndef PROCOBSRV_LIB_LINUX_PID_TABLE_H
-#define PROCOBSRV_LIB_LINUX_PID_TABLE_H
+/*
+ * A pointer for each pid, in pages that are mapped when they are needed. Calls no malloc. Linux has
+ * no larger pids (PID_MAX_LIMIT); Windows counts in fours and takes those that are free again, so
+ * that a larger one takes a million processes and threads at a time.
+ */
+#ifndef PROCOBSRV_LIB_PID_TABLE_H
+#define PROCOBSRV_LIB_PID_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define PID_TABLE_PAGE	512u
-#define PID_TABLE_PAGES 8192u /* x 512 = 4,194,304: the kernel's PID_MAX_LIMIT */
+#define PID_TABLE_PAGES 8192u /* x 512 = 4,194,304 */
 
 struct pid_table {
 	void **pages[PID_TABLE_PAGES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pid_table.h"
 
-#include <sys/mman.h>
+#include "arena.h"
 
 #define PAGE_BYTES (PID_TABLE_PAGE * sizeof(void *))
 
@@ -21,11 +21,10 @@ void **pid_table_slot(struct pid_table *table, uint32_t pid)
 	if (page >= PID_TABLE_PAGES)
 		return NULL;
 	if (!table->pages[page]) {
-		void *mapping = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (mapping == MAP_FAILED)
+		void *memory = arena_memory_resize(NULL, 0, PAGE_BYTES);
+		if (!memory)
 			return NULL;
-		table->pages[page] = mapping;
+		table->pages[page] = memory;
 	}
 	return &table->pages[page][pid % PID_TABLE_PAGE];
 }
@@ -45,7 +44,7 @@ void pid_table_free(struct pid_table *table)
 {
 	for (uint32_t page = 0; page < PID_TABLE_PAGES; page++) {
 		if (table->pages[page])
-			munmap(table->pages[page], PAGE_BYTES);
+			arena_memory_free(table->pages[page], PAGE_BYTES);
 		table->pages[page] = NULL;
 	}
 }
