@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* consctl timeline: a picture of who started whom and how long it ran. */
+#include "story/command.h"
 #include "story/timeline.h"
 #include "follow.h"
 #include "format.h"
@@ -67,8 +68,8 @@ static int observe(struct timeline *timeline)
 
 	if (status)
 		return status;
-	format_text_argv(&timeline->title, (const char *const *)timeline->settings->operands,
-			 timeline->settings->operand_count);
+	story_append_arguments(&timeline->story, (const char *const *)timeline->settings->operands,
+			       timeline->settings->operand_count, &timeline->title);
 	status = observe_command(timeline, &follow);
 	if (status == STATUS_LOST)
 		say("%llu events were lost: the picture is not whole\n",
@@ -210,6 +211,7 @@ int timeline_run(const struct settings *settings)
 	if (status)
 		return status;
 	story_open(&timeline.story);
+	story_redact(&timeline.story, settings->redact);
 	status = make(&timeline);
 	closed = close_file(&timeline);
 	story_close(&timeline.story);

@@ -237,6 +237,7 @@ static int tree_then(const struct settings *settings)
 	int drawn = STATUS_FINE;
 
 	story_open(&past.story);
+	story_redact(&past.story, settings->redact);
 	status = settings->from ? read_file(&past, settings) : read_record(&past, settings);
 	if (status == STATUS_FINE || status == STATUS_LOST)
 		drawn = draw_past(&past);

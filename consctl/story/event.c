@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The story from events as the library tells them. */
+#include "command.h"
 #include "format.h"
-#include "story.h"
 
 /* As one text, in the story's scratch. NULL: not known. */
 static const char *command_of(struct story *story, const struct procobsrv_process *process)
 {
 	story->scratch.size = 0;
-	if (!format_text_command(&story->scratch, process))
+	if (story->redaction && process->argc)
+		story_append_arguments(story, process->argv, process->argc, &story->scratch);
+	else if (!format_text_command(&story->scratch, process))
 		return NULL;
 	buffer_append_character(&story->scratch, '\0');
 	if (!story->scratch.failed)

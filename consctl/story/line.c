@@ -2,8 +2,8 @@
 /* The story from JSON lines, as watch and run write them. */
 #include "../json_scan.h"
 #include "../wall_time.h"
+#include "command.h"
 #include "format.h"
-#include "story.h"
 
 #include <string.h>
 
@@ -71,7 +71,6 @@ static size_t take_command(struct reader *reader, const struct json_piece *value
 {
 	struct buffer *scratch = &reader->story->scratch;
 	size_t place = scratch->size;
-	const char *argument;
 
 	reader->arguments.size = 0;
 	reader->argument_count = 0;
@@ -79,13 +78,7 @@ static size_t take_command(struct reader *reader, const struct json_piece *value
 	    !json_scan_array(value->text, value->size, on_argument, reader) ||
 	    !reader->argument_count || reader->arguments.failed)
 		return 0;
-	argument = reader->arguments.data;
-	for (size_t index = 0; index < reader->argument_count; index++) {
-		if (index)
-			buffer_append_character(scratch, ' ');
-		format_text_argv(scratch, &argument, 1);
-		argument += strlen(argument) + 1;
-	}
+	story_append_command(reader->story, &reader->arguments, reader->argument_count, scratch);
 	buffer_append_character(scratch, '\0');
 	return place;
 }

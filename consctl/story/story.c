@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Events become processes with programs, a beginning and an end. */
 #include "story.h"
+#include "redact.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ void story_close(struct story *story)
 	free(story->slots);
 	strings_free(&story->strings);
 	buffer_free(&story->scratch);
+	redaction_free(story->redaction);
 }
 
 static const char *keep(struct story *story, const char *text)

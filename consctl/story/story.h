@@ -16,6 +16,8 @@
 
 #define STORY_NONE SIZE_MAX
 
+struct redaction;
+
 /* A program that a process ran. The texts belong to the story; NULL: not known. */
 struct story_program {
 	int64_t time_ns; /* since when; that of its process if it was there from the start */
@@ -54,8 +56,9 @@ struct story {
 	size_t slot_count;
 	struct strings strings;
 	struct buffer scratch;
-	int64_t begin_ns; /* of the earliest process or line */
-	int64_t end_ns;	  /* of the last event */
+	struct redaction *redaction; /* NULL: none */
+	int64_t begin_ns;	     /* of the earliest process or line */
+	int64_t end_ns;		     /* of the last event */
 	uint64_t lost;
 	uint64_t foreign; /* lines that were none of ours */
 	bool ended;	  /* an end line came */
@@ -86,6 +89,10 @@ struct story_news {
 
 void story_open(struct story *story);
 void story_close(struct story *story);
+
+/* From now on takes secrets out of arguments, as --redact does. `names`: as redaction_create() has
+ * them, NULL: none. Once a story. */
+void story_redact(struct story *story, const char *const *names);
 
 /* Tells on. Running out of memory sets story->failed. One thread at a time. */
 void story_add(struct story *story, const struct story_news *news);

@@ -29,6 +29,13 @@ check 'redact: arguments' out '"argv":\["sh","-c","/nonexistent --password=\*\*\
 check 'redact: variables' out '"API_TOKEN=\*\*\*"'
 try "$consctl" run -j --redact default --kinds exec_failed -- sh -c '/nonexistent --token hunter2'
 check 'redact: failed execs' out '"attempt":.*"--token","\*\*\*"'
+try "$consctl" timeline --redact pin --format perfetto -- sh -c ': --pin 1234'
+check 'redact: nor in the title of a picture' sh -c "grep -q 'pin' '$work/out' && ! grep -q 1234 '$work/out'"
+echo '{"schema":1,"kind":"exec","process":{"id":"a","pid":7,"argv":["login","--pin","123456","x"]}}' >"$work/secret"
+try "$consctl" tree --from "$work/secret" --redact pin
+check 'redact: what was observed earlier' out " login --pin '\*\*\*' x\$"
+try "$consctl" timeline --from "$work/secret" --redact pin --format perfetto
+check 'redact: a picture of it' out "login --pin '\*\*\*' x"
 try "$consctl" watch --redact ,
 check 'redact: no name, wrong usage' ended_with 2
 
