@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "configuration.h"
 
-#include "buffer.h"
 #include "configuration_sections.h"
 #include "error.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_SIZE_MAX (1u << 20)
-
-/* What is behind a configuration: its texts are those of the document. */
+/* What is behind a configuration. */
 struct loaded {
 	struct configuration public; /* first */
 	atomic_uint references;
-	yaml_document_t document;
 	struct configuration_block *blocks;
 };
 
@@ -36,7 +31,6 @@ void configuration_unref(const struct configuration *configuration)
 
 	if (!loaded || atomic_fetch_sub(&loaded->references, 1) != 1)
 		return;
-	yaml_document_delete(&loaded->document);
 	while (loaded->blocks) {
 		struct configuration_block *block = loaded->blocks;
 		loaded->blocks = block->next;
@@ -45,74 +39,11 @@ void configuration_unref(const struct configuration *configuration)
 	free(loaded);
 }
 
-/* ---- YAML ---- */
-
-/* Where a byte of the file is; the parser does not say it of bytes that are no characters. */
-static void place_of(const char *text, size_t size, size_t offset, unsigned *line, unsigned *column)
-{
-	*line = *column = 1;
-	for (size_t index = 0; index < offset && index < size; index++) {
-		*column = text[index] == '\n' ? 1 : *column + 1;
-		*line += text[index] == '\n';
-	}
-}
-
-static void complain_parser(struct reading *reading, const yaml_parser_t *parser, const char *text,
-			    size_t size)
-{
-	unsigned line = (unsigned)parser->problem_mark.line + 1;
-	unsigned column = (unsigned)parser->problem_mark.column + 1;
-
-	if (parser->error == YAML_MEMORY_ERROR) {
-		reading->no_memory = true;
-		return;
-	}
-	if (parser->error == YAML_READER_ERROR)
-		place_of(text, size, parser->problem_offset, &line, &column);
-	reading_complain(reading, line, column, "%s%s%s; it must be YAML",
-			 parser->problem ? parser->problem : "this cannot be read",
-			 parser->context ? " " : "", parser->context ? parser->context : "");
-}
-
-/* The first document, which must be the only one. */
-static bool load(struct reading *reading, const char *text, size_t size)
-{
-	yaml_parser_t parser;
-	yaml_document_t another;
-	bool loaded = false;
-
-	if (!yaml_parser_initialize(&parser)) {
-		reading->no_memory = true;
-		return false;
-	}
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-	if (!yaml_parser_load(&parser, reading->document)) {
-		complain_parser(reading, &parser, text, size);
-		memset(reading->document, 0, sizeof(*reading->document));
-		goto end;
-	}
-	loaded = true;
-	if (!yaml_document_get_root_node(reading->document))
-		goto end; /* an empty file: there is no other */
-	if (!yaml_parser_load(&parser, &another)) {
-		complain_parser(reading, &parser, text, size);
-		goto end;
-	}
-	const yaml_node_t *root = yaml_document_get_root_node(&another);
-	if (root)
-		reading_complain_at(reading, root,
-				    "a second document begins; it must be one document");
-	yaml_document_delete(&another);
-end:
-	yaml_parser_delete(&parser);
-	return loaded;
-}
-
 /* ---- sections ---- */
 
 struct section {
 	const char *name;
-	void (*read)(struct reading *reading, const yaml_node_t *node,
+	void (*read)(struct reading *reading, const struct configuration_node *node,
 		     struct configuration *configuration);
 };
 
@@ -139,7 +70,7 @@ struct survey {
 	struct place *places;		  /* of each */
 };
 
-static void add_sink(struct survey *survey, const yaml_node_t *node,
+static void add_sink(struct survey *survey, const struct configuration_node *node,
 		     const struct sink_operations *operations, size_t number)
 {
 	size_t index = survey->configuration->sink_count;
@@ -147,7 +78,7 @@ static void add_sink(struct survey *survey, const yaml_node_t *node,
 	section_sink(survey->reading, node, operations, number, &survey->sinks[index]);
 	if (!survey->sinks[index].name)
 		return;
-	survey->places[index] = (struct place){reading_line(node), reading_column(node)};
+	survey->places[index] = (struct place){node->line, node->column};
 	for (size_t other = 0; other < index; other++)
 		if (!strcmp(survey->sinks[other].name, survey->sinks[index].name))
 			reading_complain_at(survey->reading, node,
@@ -157,21 +88,19 @@ static void add_sink(struct survey *survey, const yaml_node_t *node,
 	survey->configuration->sink_count++;
 }
 
-static void add_sinks(struct survey *survey, const yaml_node_t *node,
+static void add_sinks(struct survey *survey, const struct configuration_node *node,
 		      const struct sink_operations *operations)
 {
-	if (node->type != YAML_SEQUENCE_NODE) {
+	if (node->type != CONFIGURATION_LIST) {
 		add_sink(survey, node, operations, 1);
 		return;
 	}
-	size_t number = 0;
-	for (const yaml_node_item_t *item = node->data.sequence.items.start;
-	     item < node->data.sequence.items.top; item++)
-		add_sink(survey, yaml_document_get_node(survey->reading->document, *item),
-			 operations, ++number);
+	for (size_t index = 0; index < node->count; index++)
+		add_sink(survey, node->items[index], operations, index + 1);
 }
 
-static void complain_unknown(struct survey *survey, const yaml_node_t *node, const char *name)
+static void complain_unknown(struct survey *survey, const struct configuration_node *node,
+			     const char *name)
 {
 	const char *names[NAMES_MAX + 1];
 	size_t count = 0;
@@ -189,7 +118,8 @@ static void complain_unknown(struct survey *survey, const yaml_node_t *node, con
 			    nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-static void read_section(struct survey *survey, const yaml_node_t *key, const yaml_node_t *node)
+static void read_section(struct survey *survey, const struct configuration_node *key,
+			 const struct configuration_node *node)
 {
 	const char *name = reading_scalar(survey->reading, key, "the name of a section");
 
@@ -211,93 +141,77 @@ static void read_section(struct survey *survey, const yaml_node_t *key, const ya
 }
 
 /* Whether an earlier pair has the same key; that is complained about. */
-static bool is_repeated(struct survey *survey, const yaml_node_t *root,
-			const yaml_node_pair_t *pair)
+static bool is_repeated(struct survey *survey, const struct configuration_node *root, size_t index)
 {
-	const yaml_node_t *key = yaml_document_get_node(survey->reading->document, pair->key);
+	const struct configuration_node *key = root->keys[index];
 
-	if (key->type != YAML_SCALAR_NODE)
+	if (key->type != CONFIGURATION_TEXT)
 		return false;
-	for (const yaml_node_pair_t *other = root->data.mapping.pairs.start; other < pair;
-	     other++) {
-		const yaml_node_t *name =
-		    yaml_document_get_node(survey->reading->document, other->key);
-		if (name->type != YAML_SCALAR_NODE ||
-		    strcmp((const char *)name->data.scalar.value,
-			   (const char *)key->data.scalar.value) != 0)
+	for (size_t other = 0; other < index; other++) {
+		const struct configuration_node *name = root->keys[other];
+		if (name->type != CONFIGURATION_TEXT || strcmp(name->text, key->text) != 0)
 			continue;
 		reading_complain_at(survey->reading, key,
 				    "the section '%s' is in line %u already; it must be there once",
-				    (const char *)key->data.scalar.value, reading_line(name));
+				    key->text, name->line);
 		return true;
 	}
 	return false;
 }
 
-static size_t most_sinks(const struct reading *reading, const yaml_node_t *root)
+static size_t most_sinks(const struct configuration_node *root)
 {
 	size_t count = 0;
 
-	for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start;
-	     pair < root->data.mapping.pairs.top; pair++) {
-		const yaml_node_t *node = yaml_document_get_node(reading->document, pair->value);
-		count +=
-		    node->type == YAML_SEQUENCE_NODE
-			? (size_t)(node->data.sequence.items.top - node->data.sequence.items.start)
-			: 1;
-	}
+	for (size_t index = 0; index < root->count; index++)
+		count += root->values[index]->type == CONFIGURATION_LIST
+			     ? root->values[index]->count
+			     : 1;
 	return count;
 }
 
-static void read_root(struct survey *survey, const yaml_node_t *root)
+static void read_root(struct survey *survey, const struct configuration_node *root)
 {
 	struct reading *reading = survey->reading;
 
-	if (root->type != YAML_MAPPING_NODE) {
+	if (root->type != CONFIGURATION_MAPPING) {
 		if (!reading_is_empty(root))
 			reading_complain_at(reading, root,
 					    "the file must be a mapping: sections, each 'name:' "
 					    "and its settings");
 		return;
 	}
-	size_t most = most_sinks(reading, root);
+	size_t most = most_sinks(root);
 	survey->sinks = reading_allocate(reading, most + 1, sizeof(*survey->sinks));
 	survey->places = reading_allocate(reading, most + 1, sizeof(*survey->places));
 	if (reading->no_memory)
 		return;
 	survey->configuration->sinks = survey->sinks;
-	for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start;
-	     pair < root->data.mapping.pairs.top && !reading->no_memory; pair++)
-		if (!is_repeated(survey, root, pair))
-			read_section(survey, yaml_document_get_node(reading->document, pair->key),
-				     yaml_document_get_node(reading->document, pair->value));
+	for (size_t index = 0; index < root->count && !reading->no_memory; index++)
+		if (!is_repeated(survey, root, index))
+			read_section(survey, root->keys[index], root->values[index]);
 }
 
 /* ---- whole ---- */
 
-int configuration_parse(const char *file, const char *text, size_t size,
-			const struct sink_operations *const *sinks, configuration_complain complain,
-			void *param, const struct configuration **configuration)
+int configuration_make(const char *name, configuration_load load, void *from,
+		       const struct sink_operations *const *sinks, configuration_complain complain,
+		       void *param, const struct configuration **configuration)
 {
+	const struct configuration_node *root = NULL;
 	struct loaded *loaded = calloc(1, sizeof(*loaded));
 
 	if (!loaded)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the configuration");
-	struct reading reading = {
-	    .document = &loaded->document,
-	    .blocks = &loaded->blocks,
-	};
+	struct reading reading = {.blocks = &loaded->blocks};
 	struct survey survey = {
 	    .reading = &reading, .configuration = &loaded->public, .operations = sinks};
 
 	atomic_init(&loaded->references, 1);
-	loaded->public.file = reading_copy(&reading, file);
+	loaded->public.file = reading_copy(&reading, name);
 	section_observer_initial(&reading, &loaded->public);
-	if (load(&reading, text, size)) {
-		const yaml_node_t *root = yaml_document_get_root_node(&loaded->document);
-		if (root)
-			read_root(&survey, root);
-	}
+	if (load(&reading, from, &root) && root)
+		read_root(&survey, root);
 	bool wrong = reading.complaint_count > 0;
 	reading_tell(&reading, complain, param);
 	if (!wrong && !reading.no_memory) {
@@ -307,46 +221,7 @@ int configuration_parse(const char *file, const char *text, size_t size,
 	configuration_unref(&loaded->public);
 	if (reading.no_memory)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the configuration");
-	return error_set(PROCOBSRV_ERROR_ARGUMENT, "the configuration in %s is wrong", file);
-}
-
-static int read_whole(const char *path, struct buffer *buffer)
-{
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return error_set_errno(errno, "cannot open %s", path);
-	while (buffer->size <= FILE_SIZE_MAX && buffer_reserve(buffer, 4096)) {
-		size_t count = fread(buffer->data + buffer->size, 1, 4096, file);
-		buffer->size += count;
-		if (!count)
-			break;
-	}
-	int error = ferror(file) ? errno : 0;
-	fclose(file);
-	if (error)
-		return error_set_errno(error, "cannot read %s", path);
-	if (buffer->failed)
-		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for %s", path);
-	if (buffer->size > FILE_SIZE_MAX)
-		return error_set(PROCOBSRV_ERROR_ARGUMENT,
-				 "%s has more than %u bytes: that is no configuration", path,
-				 FILE_SIZE_MAX);
-	return 0;
-}
-
-int configuration_read(const char *file, const struct sink_operations *const *sinks,
-		       configuration_complain complain, void *param,
-		       const struct configuration **configuration)
-{
-	struct buffer buffer = BUFFER_EMPTY;
-	int error = read_whole(file, &buffer);
-
-	if (!error)
-		error = configuration_parse(file, buffer.data ? buffer.data : "", buffer.size,
-					    sinks, complain, param, configuration);
-	buffer_free(&buffer);
-	return error;
+	return error_set(PROCOBSRV_ERROR_ARGUMENT, "the configuration in %s is wrong", name);
 }
 
 /* ---- comparing ---- */

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration: a YAML file (docs/man/procobsrvd.conf.5), read whole and taken only if all of
- * it is right. Everything in it is owned by the configuration and never changes: who needs a part
- * for longer takes a reference.
+ * The configuration: a file of YAML (docs/man/procobsrvd.conf.5), or a key of Windows' registry,
+ * read whole and taken only if all of it is right. Everything in it is owned by the configuration
+ * and never changes: who needs a part for longer takes a reference.
  */
 #ifndef PROCOBSRVD_CONFIGURATION_H
 #define PROCOBSRVD_CONFIGURATION_H
 
 #include "sink.h"
-
-#define CONFIGURATION_FILE "/etc/procobsrv/procobsrvd.conf"
 
 /* `observer:` what is observed, and what it may cost. */
 struct configuration_observer {
@@ -54,7 +52,7 @@ struct configuration_metrics {
 };
 
 struct configuration {
-	const char *file;
+	const char *file; /* or whatever it was read from */
 	struct configuration_observer observer;
 	const struct configuration_sink *sinks;
 	size_t sink_count;
@@ -62,22 +60,19 @@ struct configuration {
 	struct configuration_metrics metrics;
 };
 
-/* Is told each mistake, in the order of the file: at a line and column from 1, what is wrong and
+/* Is told each mistake, in the order of the file: at a line and column from 1 (in the registry: the
+ * number of the value, and 1), what is wrong and
  * what it must be, without a line end. */
 typedef void (*configuration_complain)(unsigned line, unsigned column, const char *text,
 				       void *param);
 
 /*
- * Reads `size` bytes of YAML; `sinks`, ended by NULL, are the sections that there may be. On
- * success *configuration has one reference, the caller's. ARGUMENT: it is wrong, and `complain` was
- * called at least once. MEMORY with error_set().
+ * Reads where each system has the configuration: a file of YAML at that path; a key of the registry
+ * of that name. `sinks`, ended by NULL, are the sections that there may be. On success
+ * *configuration has one reference, the caller's. ARGUMENT: it is wrong, and `complain` was called
+ * at least once. MEMORY, and what keeps it from being read, with error_set().
  */
-int configuration_parse(const char *file, const char *text, size_t size,
-			const struct sink_operations *const *sinks, configuration_complain complain,
-			void *param, const struct configuration **configuration);
-
-/* The same with the content of a file; besides: an error with error_set() if it cannot be read. */
-int configuration_read(const char *file, const struct sink_operations *const *sinks,
+int configuration_read(const char *place, const struct sink_operations *const *sinks,
 		       configuration_complain complain, void *param,
 		       const struct configuration **configuration);
 

@@ -34,7 +34,7 @@ const char *reading_copy(struct reading *reading, const char *text)
 }
 
 static void complain(struct reading *reading, unsigned line, unsigned column, const char *format,
-		     va_list arguments) __attribute__((format(printf, 4, 0)));
+		     va_list arguments) __attribute__((format(PRINTF_FORMAT, 4, 0)));
 
 static void complain(struct reading *reading, unsigned line, unsigned column, const char *format,
 		     va_list arguments)
@@ -97,12 +97,13 @@ void reading_complain(struct reading *reading, unsigned line, unsigned column, c
 	va_end(arguments);
 }
 
-void reading_complain_at(struct reading *reading, const yaml_node_t *node, const char *format, ...)
+void reading_complain_at(struct reading *reading, const struct configuration_node *node,
+			 const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	complain(reading, reading_line(node), reading_column(node), format, arguments);
+	complain(reading, node->line, node->column, format, arguments);
 	va_end(arguments);
 }
 
@@ -116,37 +117,25 @@ void reading_complain_value(struct reading *reading, const struct setting_value 
 	va_end(arguments);
 }
 
-unsigned reading_line(const yaml_node_t *node)
+const char *reading_scalar(struct reading *reading, const struct configuration_node *node,
+			   const char *form)
 {
-	return (unsigned)node->start_mark.line + 1;
-}
-
-unsigned reading_column(const yaml_node_t *node)
-{
-	return (unsigned)node->start_mark.column + 1;
-}
-
-const char *reading_scalar(struct reading *reading, const yaml_node_t *node, const char *form)
-{
-	if (node->type != YAML_SCALAR_NODE) {
+	if (node->type != CONFIGURATION_TEXT) {
 		reading_complain_at(reading, node, "this is a %s; it must be %s",
-				    node->type == YAML_MAPPING_NODE ? "mapping" : "list", form);
+				    node->type == CONFIGURATION_MAPPING ? "mapping" : "list", form);
 		return NULL;
 	}
-	const char *text = (const char *)node->data.scalar.value;
-	if (strlen(text) != node->data.scalar.length) {
+	if (strlen(node->text) != node->length) {
 		reading_complain_at(reading, node, "a NUL byte is in this; it must be %s", form);
 		return NULL;
 	}
-	return text;
+	return node->text;
 }
 
-bool reading_is_empty(const yaml_node_t *node)
+bool reading_is_empty(const struct configuration_node *node)
 {
-	if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
-		return false;
-	const char *text = (const char *)node->data.scalar.value;
-	return !*text || !strcmp(text, "~") || !strcmp(text, "null");
+	return node->type == CONFIGURATION_TEXT && node->plain &&
+	       (!*node->text || !strcmp(node->text, "~") || !strcmp(node->text, "null"));
 }
 
 const char *reading_nearest(const char *text, const char *const *names)
@@ -166,23 +155,21 @@ const char *reading_nearest(const char *text, const char *const *names)
 
 /* ---- values ---- */
 
-static void read_list(struct reading *reading, const yaml_node_t *node,
+static void read_list(struct reading *reading, const struct configuration_node *node,
 		      const struct setting *setting, struct setting_value *value)
 {
-	if (node->type != YAML_SEQUENCE_NODE) {
+	if (node->type != CONFIGURATION_LIST) {
 		reading_complain_at(reading, node, "%s: this must be a list: [one, two]",
 				    setting->name);
 		return;
 	}
-	size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-	const char **list = reading_allocate(reading, count + 1, sizeof(*list));
+	const char **list = reading_allocate(reading, node->count + 1, sizeof(*list));
 
-	if (!count)
+	if (!node->count)
 		reading_complain_at(reading, node, "%s: this list must have at least one entry",
 				    setting->name);
-	for (size_t index = 0; list && index < count; index++) {
-		const yaml_node_t *item = yaml_document_get_node(
-		    reading->document, node->data.sequence.items.start[index]);
+	for (size_t index = 0; list && index < node->count; index++) {
+		const struct configuration_node *item = node->items[index];
 		const char *text = reading_scalar(reading, item, "some text");
 		if (text && !*text)
 			reading_complain_at(reading, item,
@@ -191,15 +178,15 @@ static void read_list(struct reading *reading, const yaml_node_t *node,
 		list[index] = text ? text : "";
 	}
 	value->list = list;
-	value->count = list ? count : 0;
+	value->count = list ? node->count : 0;
 	value->set = true;
 }
 
-static void read_value(struct reading *reading, const yaml_node_t *node,
+static void read_value(struct reading *reading, const struct configuration_node *node,
 		       const struct setting *setting, struct setting_value *value)
 {
-	value->line = reading_line(node);
-	value->column = reading_column(node);
+	value->line = node->line;
+	value->column = node->column;
 	if (setting->type == SETTING_LIST) {
 		read_list(reading, node, setting, value);
 		return;
@@ -211,9 +198,9 @@ static void read_value(struct reading *reading, const yaml_node_t *node,
 
 /* ---- keys ---- */
 
-static void complain_unknown(struct reading *reading, const char *section, const yaml_node_t *node,
-			     const char *key, const struct settings_table *tables,
-			     size_t table_count)
+static void complain_unknown(struct reading *reading, const char *section,
+			     const struct configuration_node *node, const char *key,
+			     const struct settings_table *tables, size_t table_count)
 {
 	const char *names[NAMES_MAX + 1];
 	size_t count = 0;
@@ -234,11 +221,11 @@ static void complain_unknown(struct reading *reading, const char *section, const
 				    section, key);
 }
 
-static void read_pair(struct reading *reading, const char *section, const yaml_node_pair_t *pair,
-		      struct settings_table *tables, size_t table_count)
+static void read_pair(struct reading *reading, const char *section,
+		      const struct configuration_node *key_node,
+		      const struct configuration_node *node, struct settings_table *tables,
+		      size_t table_count)
 {
-	const yaml_node_t *key_node = yaml_document_get_node(reading->document, pair->key);
-	const yaml_node_t *node = yaml_document_get_node(reading->document, pair->value);
 	const char *key = reading_scalar(reading, key_node, "the name of a setting");
 
 	if (!key)
@@ -260,8 +247,8 @@ static void read_pair(struct reading *reading, const char *section, const yaml_n
 	complain_unknown(reading, section, key_node, key, tables, table_count);
 }
 
-static void complete(struct reading *reading, const char *section, const yaml_node_t *node,
-		     const struct settings_table *table)
+static void complete(struct reading *reading, const char *section,
+		     const struct configuration_node *node, const struct settings_table *table)
 {
 	for (size_t index = 0; table->settings[index].name; index++) {
 		const struct setting *setting = &table->settings[index];
@@ -277,8 +264,9 @@ static void complete(struct reading *reading, const char *section, const yaml_no
 	}
 }
 
-void reading_mapping(struct reading *reading, const char *section, const yaml_node_t *node,
-		     struct settings_table *tables, size_t table_count)
+void reading_mapping(struct reading *reading, const char *section,
+		     const struct configuration_node *node, struct settings_table *tables,
+		     size_t table_count)
 {
 	for (size_t table = 0; table < table_count; table++) {
 		size_t count = 0;
@@ -290,10 +278,10 @@ void reading_mapping(struct reading *reading, const char *section, const yaml_no
 		if (!tables[table].values)
 			return;
 	}
-	if (node->type == YAML_MAPPING_NODE) {
-		for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-		     pair < node->data.mapping.pairs.top; pair++)
-			read_pair(reading, section, pair, tables, table_count);
+	if (node->type == CONFIGURATION_MAPPING) {
+		for (size_t index = 0; index < node->count; index++)
+			read_pair(reading, section, node->keys[index], node->values[index], tables,
+				  table_count);
 	} else if (!reading_is_empty(node)) {
 		reading_complain_at(reading, node,
 				    "%s must be a mapping: settings, each 'name: value'", section);

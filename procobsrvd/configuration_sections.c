@@ -165,7 +165,7 @@ static void take_observer(struct reading *reading, const struct setting_value *v
 	};
 }
 
-void section_observer(struct reading *reading, const yaml_node_t *node,
+void section_observer(struct reading *reading, const struct configuration_node *node,
 		      struct configuration *configuration)
 {
 	struct settings_table table = {.settings = observer_settings};
@@ -177,11 +177,8 @@ void section_observer(struct reading *reading, const yaml_node_t *node,
 
 void section_observer_initial(struct reading *reading, struct configuration *configuration)
 {
-	static yaml_char_t nothing[] = "";
-	const yaml_node_t node = {
-	    .type = YAML_SCALAR_NODE,
-	    .data.scalar = {.value = nothing, .style = YAML_PLAIN_SCALAR_STYLE},
-	};
+	const struct configuration_node node = {
+	    .type = CONFIGURATION_TEXT, .text = "", .plain = true};
 
 	section_observer(reading, &node, configuration);
 }
@@ -215,7 +212,7 @@ static void check_sink(struct reading *reading, const struct sink_operations *op
 		reading_complain_value(reading, &values[wrong], "%s", procobsrv_explain());
 }
 
-void section_sink(struct reading *reading, const yaml_node_t *node,
+void section_sink(struct reading *reading, const struct configuration_node *node,
 		  const struct sink_operations *operations, size_t number,
 		  struct configuration_sink *sink)
 {
@@ -240,7 +237,7 @@ void section_sink(struct reading *reading, const yaml_node_t *node,
 
 /* ---- readers and metrics ---- */
 
-void section_readers(struct reading *reading, const yaml_node_t *node,
+void section_readers(struct reading *reading, const struct configuration_node *node,
 		     struct configuration *configuration)
 {
 	struct settings_table table = {.settings = readers_settings};
@@ -283,7 +280,7 @@ static bool read_loopback(struct reading *reading, const char *text,
 	return false;
 }
 
-void section_metrics(struct reading *reading, const yaml_node_t *node,
+void section_metrics(struct reading *reading, const struct configuration_node *node,
 		     struct configuration *configuration)
 {
 	struct settings_table table = {.settings = metrics_settings};

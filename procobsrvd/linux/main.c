@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* procobsrvd: the command line. */
+#include "configuration_yaml.h"
 #include "run.h"
 #include "service.h"
 

@@ -3,7 +3,7 @@
  * Any text as the service's configuration. What is taken keeps what the header promises, and is
  * equal to itself; what is not is complained of in clean lines, in the order of the file.
  */
-#include "configuration.h"
+#include "configuration_yaml.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* The configuration of the service: what is taken from it, and what is complained about, where. */
 #include "harness.h"
 
-#include "configuration.h"
+#include "configuration_yaml.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #include "os.h"
 #include "sample_events.h"
 #include "sink_probe.h"
+#include "configuration_yaml.h"
 #include "sink_runner.h"
 
 #include <pthread.h>
