@@ -39,6 +39,24 @@ int checkpoint_load(struct checkpoint *checkpoint, struct dispatch *dispatch, ui
 int checkpoint_lend(const char *directory, uint64_t stream, uint64_t position,
 		    source_on_batch on_batch, void *param);
 
+/*
+ * Follows what the same process goes on writing, on another thread: fills the dispatch, which must
+ * be empty, with the table and the numbers at the beginning of the file that reaches back to
+ * `position`; the records come one by one. No other file may take this one's place meanwhile
+ * (checkpoint_keep()). NOT_FOUND, CORRUPT, MEMORY.
+ */
+struct checkpoint_follower;
+int checkpoint_follow(const char *directory, uint64_t stream, uint64_t position,
+		      struct dispatch *dispatch, struct checkpoint_follower **follower);
+/*
+ * The next record, at `limit` at most; ENDED: that has been reached. `limit` is at most `last`, a
+ * record that has been appended. *resume is where the one after it begins; 0 for the one at `last`,
+ * if that is not known. The record is valid until the next call. CORRUPT, MEMORY.
+ */
+int checkpoint_follow_next(struct checkpoint_follower *follower, uint64_t limit, uint64_t last,
+			   struct source_record *record, uint64_t *resume);
+void checkpoint_unfollow(struct checkpoint_follower *follower); /* NULL is allowed */
+
 /* Begins anew with the table as it is, at the position up to which records were dealt with. */
 int checkpoint_begin(struct checkpoint *checkpoint, const struct dispatch *dispatch,
 		     uint64_t stream, uint64_t position);
@@ -46,6 +64,14 @@ int checkpoint_begin(struct checkpoint *checkpoint, const struct dispatch *dispa
 /* Adds records that were dealt with, before any of them is released. */
 int checkpoint_append(struct checkpoint *checkpoint, const struct source_record *records,
 		      size_t count, uint64_t resume);
+
+/* From now on, and while checkpoint_advance() is not called, one file has all: one that was begun
+ * to take its place is given up. */
+void checkpoint_keep(struct checkpoint *checkpoint);
+/* Bytes of its files. */
+uint64_t checkpoint_size(const struct checkpoint *checkpoint);
+/* What its records belong to. */
+uint64_t checkpoint_stream(const struct checkpoint *checkpoint);
 
 /*
  * Everything before `acknowledged` is safe with the user: an older file may go, and if the current

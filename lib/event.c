@@ -22,6 +22,7 @@ void event_set_cursor(struct event *event, uint64_t stream, uint64_t position, c
 {
 	char *end = hex_append(event->cursor, stream);
 
+	event->position = position;
 	*end++ = ':';
 	end = hex_append(end, position);
 	if (sort) {

@@ -14,10 +14,11 @@ struct event {
 	atomic_uint references;
 	struct event *next; /* while it waits to be fetched */
 	char cursor[EVENT_CURSOR_SIZE];
-	uint64_t resume;  /* position where a reader goes on after it */
-	uint64_t read;	  /* struct gaps.read with it */
-	uint64_t repeats; /* struct gaps.repeats with it */
-	void *block;	  /* memory of the attempt's strings */
+	uint64_t position; /* that its cursor tells */
+	uint64_t resume;   /* position where a reader goes on after it */
+	uint64_t read;	   /* struct gaps.read with it */
+	uint64_t repeats;  /* struct gaps.repeats with it */
+	void *block;	   /* memory of the attempt's strings */
 	union {
 		struct procobsrv_exit exit;
 		struct procobsrv_attempt attempt;

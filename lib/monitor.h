@@ -35,7 +35,7 @@ struct monitor_options {
 	uint32_t kinds;
 	uint32_t flags;
 	char *backend;		     /* NULL: auto */
-	const char *match;	     /* the caller's: valid during procobsrv_open() only */
+	char *match;		     /* NULL: everything */
 	char **env;		     /* ended by NULL, or NULL */
 	struct redaction *redaction; /* owned, or NULL */
 	char *spill_directory;
@@ -81,6 +81,9 @@ struct procobsrv {
 	uint64_t last_delivered;       /* position after the last event made; the taker's */
 	struct checkpoint *checkpoint; /* the taker's; NULL: none */
 	_Atomic bool checkpointed;     /* what was dealt with is in the checkpoint */
+	_Atomic unsigned keepers;      /* monitor_keep() without monitor_keep_end() */
+	uint64_t kept_most;	       /* bytes that its files may have then; the taker's */
+	_Atomic uint64_t kept_stream;  /* what they are of */
 	uint64_t baseline_number;      /* events before this run: where its numbers go on */
 	uint64_t baseline_repeats;     /* the kernel's numbers beyond that, told twice before */
 
@@ -149,6 +152,17 @@ void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mo
  */
 void monitor_set_between(struct procobsrv *monitor, void (*call)(void *param), void *param);
 void monitor_hasten(struct procobsrv *monitor);
+
+/*
+ * reader.c: for who does not take events now but reads them again later (catch_up.h). From the call
+ * on, and until monitor_keep_end(), the checkpoint keeps what is delivered: as long as
+ * monitor_keeps(), which bounds it by `most` bytes, by half of what the file system has left and of
+ * what may be spilled, since the next run puts it there. False: it cannot. Both on the dispatcher
+ * thread, in the handler; monitor_keep_end() on any.
+ */
+bool monitor_keep(struct procobsrv *monitor, uint64_t most);
+bool monitor_keeps(const struct procobsrv *monitor);
+void monitor_keep_end(struct procobsrv *monitor);
 
 /* fetch.c */
 void fetch_deliver(struct event *event, void *param);

@@ -58,6 +58,7 @@ void options_free(struct monitor_options *copy)
 	free(copy->env);
 	redaction_free(copy->redaction);
 	free(copy->backend);
+	free(copy->match);
 	free(copy->spill_directory);
 }
 
@@ -128,11 +129,12 @@ int options_copy(const struct procobsrv_options *options, struct monitor_options
 		return error;
 
 	memset(copy, 0, sizeof *copy);
-	copy->match = known.match;
 	set_numbers(&known, copy);
 	bool copied = true;
 	if (known.backend && strcmp(known.backend, "auto"))
 		copied &= (copy->backend = strdup(known.backend)) != NULL;
+	if (known.match)
+		copied &= (copy->match = strdup(known.match)) != NULL;
 	if (known.spill_directory)
 		copied &= (copy->spill_directory = strdup(known.spill_directory)) != NULL;
 	if (copy->source.capture_env)

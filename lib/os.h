@@ -63,6 +63,8 @@ int os_file_open(const char *path, struct os_file **file);
  * errno tells the system's reason too, 0 if it has none.
  */
 int os_file_adopt(const char *path, struct os_file **file);
+/* Bytes that this user may still write in `directory`. 0 or a positive errno. */
+int os_directory_free(const char *directory, uint64_t *bytes);
 /* Bytes of the file now. 0 or a positive errno. */
 int os_file_size(struct os_file *file, uint64_t *size);
 /*

@@ -150,9 +150,47 @@ void reader_after_batch(struct procobsrv *monitor, const struct queue_batch *bat
 	if (!waits || acknowledged_by_now(monitor) >= monitor->last_delivered)
 		acknowledge(monitor, batch->resume, monitor->dispatch.gaps.read,
 			    monitor->dispatch.gaps.repeats);
-	if (monitor->checkpoint && checkpoint_advance(monitor->checkpoint, &monitor->dispatch,
-						      batch->resume, acknowledged_by_now(monitor)))
+	if (monitor->checkpoint && !atomic_load(&monitor->keepers) &&
+	    checkpoint_advance(monitor->checkpoint, &monitor->dispatch, batch->resume,
+			       acknowledged_by_now(monitor)))
 		give_up_checkpoint(monitor);
+}
+
+/* ---- keeping it for who reads it again ---- */
+
+static uint64_t least(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
+bool monitor_keep(struct procobsrv *monitor, uint64_t most)
+{
+	uint64_t available;
+
+	if (!monitor->checkpoint || monitor->options.flags & PROCOBSRV_NO_SPILL)
+		return false;
+	if (!atomic_load(&monitor->keepers)) {
+		if (os_directory_free(resident_directory(), &available))
+			return false;
+		most = least(least(most, available / 2), monitor->options.spill_size / 2);
+		if (!most)
+			return false;
+		checkpoint_keep(monitor->checkpoint);
+		monitor->kept_most = checkpoint_size(monitor->checkpoint) + most;
+		atomic_store(&monitor->kept_stream, checkpoint_stream(monitor->checkpoint));
+	}
+	atomic_fetch_add(&monitor->keepers, 1);
+	return true;
+}
+
+bool monitor_keeps(const struct procobsrv *monitor)
+{
+	return monitor->checkpoint && checkpoint_size(monitor->checkpoint) < monitor->kept_most;
+}
+
+void monitor_keep_end(struct procobsrv *monitor)
+{
+	atomic_fetch_sub(&monitor->keepers, 1);
 }
 
 /* ---- what a reader that was killed had taken out of the ring and not delivered ---- */

@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct os_file {
@@ -225,6 +226,16 @@ int os_file_adopt(const char *path, struct os_file **file)
 		return failed(error_set_errno(error, "cannot take over %s", path), error);
 	}
 	return file_new(descriptor, absolute, false, file);
+}
+
+int os_directory_free(const char *directory, uint64_t *bytes)
+{
+	struct statvfs status;
+
+	if (statvfs(directory, &status) < 0)
+		return errno;
+	*bytes = (uint64_t)status.f_bavail * status.f_frsize;
+	return 0;
 }
 
 int os_file_size(struct os_file *file, uint64_t *size)

@@ -291,6 +291,22 @@ int os_file_adopt(const char *path, struct os_file **file)
 	return file_new(handle, wide, false, file);
 }
 
+int os_directory_free(const char *directory, uint64_t *bytes)
+{
+	ULARGE_INTEGER available;
+	wchar_t *wide = wide_path(directory);
+
+	if (!wide)
+		return ENOMEM;
+	BOOL done = GetDiskFreeSpaceExW(wide, &available, NULL, NULL);
+	DWORD error = done ? 0 : GetLastError();
+	free(wide);
+	if (!done)
+		return failure_errno(error);
+	*bytes = available.QuadPart;
+	return 0;
+}
+
 int os_file_size(struct os_file *file, uint64_t *size)
 {
 	LARGE_INTEGER bytes;

@@ -279,6 +279,81 @@ static void groups_outlive_their_reader(void **state)
 	assert_string_equal(cgroup_table_find(&fixture->after.cgroups, 77)->container_id, "gone");
 }
 
+/* Reads on; returns the position of the last record, and that it resumed behind each of them. */
+static uint64_t follow(struct fixture *fixture, struct checkpoint_follower *follower,
+		       uint64_t limit, uint64_t last, size_t expected)
+{
+	struct source_record record;
+	uint64_t resume = 0, position = 0;
+	int error;
+
+	while (!(error = checkpoint_follow_next(follower, limit, last, &record, &resume))) {
+		position = record.position;
+		assert_true(position <= limit);
+		assert_true(resume == (position == last ? 0 : position + record.size));
+		dispatch_record(&fixture->after, STREAM, &record);
+		expected--;
+	}
+	assert_int_equal(error, PROCOBSRV_ERROR_ENDED);
+	assert_int_equal(expected, 0);
+	return position;
+}
+
+/* What is written is read again beside it, by who is not to see more than was said. */
+static void the_writer_is_followed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct checkpoint_follower *follower;
+	uint64_t places[4];
+
+	exec(fixture, 9, 90);
+	assert_int_equal(
+	    checkpoint_begin(fixture->writer, &fixture->before, STREAM, fixture->position), 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		places[i] = fixture->position;
+		exec(fixture, 10 + i, 100 * (i + 1));
+	}
+	assert_int_equal(
+	    checkpoint_follow(fixture->directory, STREAM, places[1], &fixture->after, &follower),
+	    0);
+	assert_int_equal(fixture->after.table.count, 1);
+	expect_process(fixture, 9, 90);
+	/* Two of each exec(); a limit between two records, and one that is a record. */
+	assert_true(follow(fixture, follower, places[1] - 1, places[3], 2) < places[1]);
+	assert_true(follow(fixture, follower, places[3], places[3], 5) == places[3]);
+	follow(fixture, follower, places[3], places[3], 0);
+	assert_int_equal(fixture->after.table.count, 5);
+	uint64_t last = fixture->position;
+	exec(fixture, 20, 2000);
+	follow(fixture, follower, last, last, 2);
+	expect_process(fixture, 13, 400);
+	assert_null(process_table_find(&fixture->after.table, 20)->process->exe);
+	checkpoint_unfollow(follower);
+}
+
+/* One file has it all, though another had been begun to take its place. */
+static void what_is_kept_is_in_one_file(void **state)
+{
+	struct fixture *fixture = *state;
+	struct checkpoint_follower *follower;
+
+	assert_int_equal(checkpoint_begin(fixture->writer, &fixture->before, STREAM, 0), 0);
+	while (checkpoint_size(fixture->writer) < 5u << 20) {
+		exec(fixture, 10, fixture->position);
+		assert_int_equal(
+		    checkpoint_advance(fixture->writer, &fixture->before, fixture->position, 0), 0);
+	}
+	uint64_t before = checkpoint_size(fixture->writer);
+	uint64_t first = fixture->position;
+	checkpoint_keep(fixture->writer);
+	assert_true(checkpoint_size(fixture->writer) < before);
+	exec(fixture, 11, 1);
+	assert_int_equal(
+	    checkpoint_follow(fixture->directory, STREAM, first, &fixture->after, &follower), 0);
+	assert_int_equal(fixture->after.table.count, 0);
+	checkpoint_unfollow(follower);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -291,6 +366,8 @@ int main(void)
 	    TEST(one_that_begins_too_late_is_not_taken),
 	    TEST(damage_is_told),
 	    TEST(groups_outlive_their_reader),
+	    TEST(the_writer_is_followed),
+	    TEST(what_is_kept_is_in_one_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
