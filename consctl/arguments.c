@@ -220,7 +220,8 @@ int arguments_help(const struct verb *verb)
 
 	buffer_append_text(&buffer, "Usage: consctl ");
 	buffer_append_text(&buffer, verb->name);
-	buffer_append_character(&buffer, ' ');
+	if (*verb->synopsis)
+		buffer_append_character(&buffer, ' ');
 	buffer_append_text(&buffer, verb->synopsis);
 	buffer_append_text(&buffer, "\n\n");
 	buffer_append_text(&buffer, verb->text);

@@ -29,10 +29,10 @@ static const struct option *const top_options[] = {
     &option_match,   &option_kernel_threads, &option_redact, &option_record,
     &option_backend, &option_buffer_size,    &option_color,  NULL};
 static const struct option *const timeline_options[] = {
-    &option_output,   &option_picture, &option_from,	     &option_since,
-    &option_until,    &option_record,  &option_match,	     &option_kernel_threads,
-    &option_max_args, &option_redact,  &option_backend,	     &option_buffer_size,
-    &option_wait,     &option_run_as,  &option_fail_on_loss, NULL};
+    &option_picture_output, &option_picture, &option_from,	   &option_since,
+    &option_until,	    &option_record,  &option_match,	   &option_kernel_threads,
+    &option_max_args,	    &option_redact,  &option_backend,	   &option_buffer_size,
+    &option_wait,	    &option_run_as,  &option_fail_on_loss, NULL};
 static const struct option *const demo_options[] = {&option_number, &option_backend,
 						    &option_buffer_size, NULL};
 static const struct option *const list_options[] = {
@@ -69,7 +69,7 @@ static const struct verb verbs[] = {
      OPERANDS_NONE, STATUS_USAGE, watch_run},
     {"run", "[options] [--] COMMAND [ARGUMENT...]", "run a command, report its whole tree",
      platform_run_help, run_options, OPERANDS_COMMAND, STATUS_RUN_FAILED, run_run},
-    {"timeline", "-o FILE [options] [--] COMMAND [ARGUMENT...]",
+    {"timeline", "-o FILE [options] [--from FILE | --since TIME | [--] COMMAND [ARGUMENT...]]",
      "draw who started whom and how long it ran",
      "Runs COMMAND and draws its tree, or with --from what was observed earlier, or with\n"
      "--since what began since then, from the record that procobsrvd keeps: as one page of\n"

@@ -373,6 +373,11 @@ const struct option option_event_format = {
     take_event_format};
 const struct option option_json = {"json", 'j', NULL, "the same as --format json", take_json};
 const struct option option_output = {"output", 'o', "FILE", platform_output_help, take_output};
+const struct option option_picture_output = {
+    "output", 'o', "FILE",
+    "the picture's file: for its owner alone, in place of one that exists;\n"
+    "a symbolic link is refused",
+    take_output};
 const struct option option_kinds = {"kinds", 0, "LIST", platform_kinds_help, take_kinds};
 const struct option option_match = {"match", 0, "EXPRESSION", platform_match_help, take_match};
 const struct option option_kernel_threads = {"kernel-threads", 0, NULL,

@@ -86,6 +86,7 @@ extern const struct option option_format;
 extern const struct option option_event_format;
 extern const struct option option_json;
 extern const struct option option_output;
+extern const struct option option_picture_output;
 extern const struct option option_kinds;
 extern const struct option option_match;
 extern const struct option option_kernel_threads;

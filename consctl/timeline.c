@@ -132,7 +132,6 @@ static int write_picture(struct timeline *timeline)
 	return error ? STATUS_RUN_FAILED : STATUS_FINE;
 }
 
-/* Before the command runs: what cannot be written need not be observed. */
 static int open_file(struct timeline *timeline)
 {
 	const char *path = timeline->settings->output;
@@ -159,21 +158,36 @@ static int close_file(struct timeline *timeline)
 	return output_status(timeline->settings->output, error) ? STATUS_RUN_FAILED : STATUS_FINE;
 }
 
-static int make(struct timeline *timeline)
+static int finish(struct timeline *timeline, int status)
 {
-	int status;
-	int written;
+	int written = write_picture(timeline);
+	int closed = close_file(timeline);
 
-	if (timeline->settings->from)
-		status = read_file(timeline);
-	else
-		status =
-		    asks_record(timeline->settings) ? read_record(timeline) : observe(timeline);
+	return closed ? closed : written ? written : status;
+}
 
-	if (status == STATUS_RUN_FAILED)
+static int draw_command(struct timeline *timeline)
+{
+	/* What cannot be written need not be observed. */
+	int status = open_file(timeline);
+
+	if (status)
 		return status;
-	written = write_picture(timeline);
-	return written ? written : status;
+	status = observe(timeline);
+	if (status != STATUS_RUN_FAILED)
+		return finish(timeline, status);
+	close_file(timeline);
+	return status;
+}
+
+static int draw_past(struct timeline *timeline)
+{
+	int status = timeline->settings->from ? read_file(timeline) : read_record(timeline);
+
+	/* What cannot be read is no reason to empty a file that is there. */
+	if (status == STATUS_RUN_FAILED || open_file(timeline))
+		return STATUS_RUN_FAILED;
+	return finish(timeline, status);
 }
 
 static bool check_usage(const struct settings *settings)
@@ -203,18 +217,13 @@ int timeline_run(const struct settings *settings)
 {
 	struct timeline timeline = {.settings = settings, .title = BUFFER_EMPTY};
 	int status;
-	int closed;
 
 	if (!check_usage(settings))
 		return STATUS_RUN_FAILED;
-	status = open_file(&timeline);
-	if (status)
-		return status;
 	story_open(&timeline.story);
 	story_redact(&timeline.story, settings->redact);
-	status = make(&timeline);
-	closed = close_file(&timeline);
+	status = settings->operand_count ? draw_command(&timeline) : draw_past(&timeline);
 	story_close(&timeline.story);
 	buffer_free(&timeline.title);
-	return closed ? closed : status;
+	return status;
 }

@@ -83,6 +83,7 @@ check 'timeline --from --match: nothing matches, 125' ended_with 125
 check 'timeline --from --match: nothing matches, said' err 'holds no event that matches --match'
 try "$consctl" timeline --from "$work/lines" --match 'name ==' -o "$work/page.html"
 check 'timeline --from --match: no expression, 125' ended_with 125
+check 'timeline --from: what failed leaves the old page' grep -q DOCTYPE "$work/page.html"
 try "$consctl" timeline --from "$work/torn" -o "$work/page.html"
 check 'a torn file: what it has' ended_with 0
 check 'a torn file: said' err '1 lines of .* are torn'
