@@ -21,6 +21,17 @@ run_tagged() {
 all_files() { find "$work/log.d" -name 'events.jsonl*' | sort | { read -r first; cat; echo "$first"; }; }
 count_execs() { all_files | xargs grep -h '"kind":"exec"' | grep -c "\"argv\":\\[\"true\",\"$mark-$1-"; }
 fired() { [ "$(wc -l <"$work/fired")" -eq "$1" ]; }
+daemons() {
+	[ "$(all_files | xargs grep -h '"kind":"exec"' | grep -c "\"argv\":\[\"true\",\"$mark-of-a-daemon")" -eq "$1" ]
+}
+comes_true() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || return 1
+		sleep 0.05
+	done
+}
 
 # What each command does matches too: at once, in a child, in one that has lost its parent, and in a daemon.
 cat >"$work/react" <<END
@@ -46,8 +57,12 @@ on:
 END
 check 'it observes' serve
 run_tagged first 5
-sleep 1.5
-check 'a command for each event, and for none of its own' fired 5
+check 'a command for each event' comes_true fired 5
+# The last that each of them does. If that started one more, it would have before the next event does.
+check 'what the commands do is seen' comes_true daemons 5
+run_tagged next 1
+check 'and what the next one does' comes_true daemons 6
+check 'a command for none of its own' fired 6
 # shellcheck disable=SC2016 # awk's own
 check 'with the event on its standard input' awk '$3 < 300 { exit 1 }' "$work/fired"
 

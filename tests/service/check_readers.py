@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 
 HOST, CROWD, CONSCTL = sys.argv[1:4]
 READERS = int(os.environ.get("PROCOBSRV_READERS", "50"))
@@ -162,6 +162,19 @@ def check_overtaken(path):
     host.end()
 
 
+def read_until(child, text, patience=20):
+    """What it says up to a line with this text; or all, if it is killed for being late."""
+    limit = threading.Timer(patience, child.kill)
+    limit.start()
+    said = ""
+    for line in child.stdout:
+        said += line
+        if text in line:
+            break
+    limit.cancel()
+    return said
+
+
 def check_rights(host):
     uid = pwd.getpwnam("nobody").pw_uid
     watch = subprocess.Popen(
@@ -175,9 +188,11 @@ def check_rights(host):
     # A child of another's, which gives its rights up without another program.
     subprocess.run([sys.executable, "-c", f"import os; os.setuid({uid}) # secret-of-root"],
                    check=True)
-    time.sleep(0.5)
+    # With what comes after all that, all that came.
+    subprocess.run(NOBODY + ["/bin/true", "the-last"], check=True)
+    told = read_until(watch, '"the-last"')
     watch.terminate()
-    told, _ = watch.communicate(timeout=20)
+    told += watch.communicate(timeout=20)[0]
     events = [json.loads(line) for line in told.splitlines()]
     processes = [event["process"] for event in events if "process" in event]
     tell(any(process.get("argv") == ["/bin/true", "for-nobody"] for process in processes),
