@@ -118,12 +118,27 @@ static void complain_unknown(struct survey *survey, const struct configuration_n
 			    nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+static bool is_elsewhere(struct survey *survey, const struct configuration_node *node,
+			 const char *name)
+{
+	for (size_t index = 0; configuration_elsewhere[index]; index++) {
+		if (strcmp(name, configuration_elsewhere[index]) != 0)
+			continue;
+		reading_complain_at(survey->reading, node,
+				    "the section '%s' is not for this system: procobsrvd has it on "
+				    "others alone; remove it",
+				    name);
+		return true;
+	}
+	return false;
+}
+
 static void read_section(struct survey *survey, const struct configuration_node *key,
 			 const struct configuration_node *node)
 {
 	const char *name = reading_scalar(survey->reading, key, "the name of a section");
 
-	if (!name)
+	if (!name || is_elsewhere(survey, key, name))
 		return;
 	for (size_t index = 0; index < SECTION_COUNT; index++) {
 		if (strcmp(name, sections[index].name) != 0)

@@ -2,6 +2,7 @@
 #include "configuration_sections.h"
 
 #include "filter.h"
+#include "transport.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,9 +70,7 @@ enum readers_setting {
 };
 
 static const struct setting readers_settings[] = {
-    [READERS_SOCKET] = {.name = "socket",
-			.type = SETTING_PATH,
-			.initial = "/run/procobsrvd/socket"},
+    [READERS_SOCKET] = {.name = "socket", .type = SETTING_PATH, .initial = transport_place},
     [READERS_GROUP] = {.name = "group", .type = SETTING_TEXT, .initial = "procobsrv"},
     [READERS_OWN_PROCESSES] = {.name = "own-processes", .type = SETTING_FLAG, .initial = "false"},
     [READERS_MEMORY_SIZE] = {.name = "memory-size",

@@ -21,4 +21,7 @@ void section_sink(struct reading *reading, const struct configuration_node *node
 		  const struct sink_operations *operations, size_t number,
 		  struct configuration_sink *sink);
 
+/* Sections that only other systems have, ended by NULL; one list per OS folder. */
+extern const char *const configuration_elsewhere[];
+
 #endif

@@ -28,7 +28,7 @@ static int open_monitor(struct service *service, const struct configuration_obse
 	    .size = sizeof(options),
 	    .handler = {service_on_event, service},
 	    .kinds = observer->kinds,
-	    .flags = PROCOBSRV_RESIDENT | PROCOBSRV_ACKNOWLEDGE |
+	    .flags = service->observer_flags |
 		     (observer->kernel_threads ? PROCOBSRV_KERNEL_THREADS : 0u),
 	    .match = observer->match,
 	    .queue_size = observer->queue_size,
@@ -78,6 +78,15 @@ static void release_sinks(struct service *service, bool release)
 	}
 }
 
+static void forget_what_passed(struct service *service)
+{
+	for (size_t place = SERVICE_DURABLE_FROM; place < SERVICE_SINKS_MAX; place++) {
+		struct sink_runner *runner = atomic_load(&service->sinks[place]);
+		if (runner)
+			sink_runner_forget(runner);
+	}
+}
+
 /* One that fails is given little: its events wait for the next run, or are lost in any case. */
 static void flush_sinks(struct service *service)
 {
@@ -112,13 +121,15 @@ static void close_monitor(struct service *service)
 	if (!monitor)
 		return;
 	monitor_request_stop(monitor, PROCOBSRV_STOP_DRAIN);
-	if (procobsrv_wait(monitor, DRAIN_MS)) {
-		release_sinks(service, true);
+	bool drained = !procobsrv_wait(monitor, DRAIN_MS);
+	/* What passed a sink by is told to it again by the next run, no more by this one. */
+	release_sinks(service, true);
+	if (!drained)
 		procobsrv_stop(monitor, PROCOBSRV_STOP_DISCARD);
-	}
 	service_between(service); /* who asked last */
 	flush_sinks(service);
 	service_acknowledge(service);
+	forget_what_passed(service);
 	pthread_rwlock_wrlock(&service->monitor_lock);
 	service->monitor = NULL;
 	pthread_rwlock_unlock(&service->monitor_lock);
@@ -133,7 +144,7 @@ static struct service *create(void)
 
 	if (!service)
 		return NULL;
-	service->instance_lock = -1;
+	service->instance_lock = OBSERVER_UNLOCKED;
 	service->calls_end = &service->calls;
 	service->started_ns = os_wall_ns();
 	atomic_store(&service->reloaded_ns, service->started_ns);
@@ -181,7 +192,7 @@ int service_start(const struct configuration *configuration, struct service **st
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the service");
 	service->configuration = configuration_ref(configuration);
 	if ((error = observer_lock(&service->instance_lock)) ||
-	    (error = observer_prepare(&configuration->observer)) ||
+	    (error = observer_prepare(&configuration->observer, &service->observer_flags)) ||
 	    /* Threads have the rights of who started them: from here on there are some. */
 	    (error = privileges_drop(configuration)) ||
 	    (error = service_take_parts(service, configuration, true)))
@@ -230,6 +241,14 @@ static bool same_observer(const struct configuration_observer *one,
 }
 
 /* The observer goes on in the kernel meanwhile, so that nothing is missed. */
+static int observe_anew(struct service *service, const struct configuration_observer *wanted)
+{
+	close_monitor(service);
+	release_sinks(service, false);
+	int error = observer_prepare(wanted);
+	return error ? error : open_monitor(service, wanted);
+}
+
 static void change_observer(struct service *service, const struct configuration *configuration)
 {
 	const struct configuration_observer *before = &service->configuration->observer;
@@ -242,7 +261,7 @@ static void change_observer(struct service *service, const struct configuration 
 			    "uninstall\", start it");
 	close_monitor(service);
 	release_sinks(service, false);
-	if (observer_prepare(wanted) || open_monitor(service, wanted))
+	if (observer_prepare(wanted, &service->observer_flags) || open_monitor(service, wanted))
 		service_log(PRIORITY_ERROR, "observer: %s; the service ends", procobsrv_explain());
 }
 

@@ -4,6 +4,7 @@
 #define PROCOBSRVD_SERVICE_PRIVATE_H
 
 #include "service.h"
+#include "sink_behind.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,7 +23,8 @@ struct service_between_call {
 
 struct service {
 	const struct configuration *configuration; /* a reference; the main thread's */
-	int instance_lock;
+	intptr_t instance_lock;
+	uint32_t observer_flags; /* enum procobsrv_flag */
 
 	/*
 	 * Who takes events. The dispatcher reads the places without a lock: it says in `inside`
@@ -44,6 +46,9 @@ struct service {
 	uint64_t handed_ordinal;
 	_Atomic uint64_t came_round_ns; /* when the dispatcher last did */
 
+	_Atomic uint64_t behind_size; /* bytes that may be kept for a durable sink that fails */
+	_Atomic bool tells_anew;      /* what was kept cannot be read: another run is to tell it */
+
 	pthread_mutex_t calls_lock;
 	struct service_between_call *calls;
 	struct service_between_call **calls_end;
@@ -62,6 +67,9 @@ struct service {
 void service_on_event(const struct procobsrv_event *event, void *param);
 void service_between(void *param); /* makes the calls that were asked for */
 void service_acknowledge(struct service *service);
+
+/* service_behind.c; its param is the service */
+extern const struct sink_behind_source service_behind;
 
 /* service_takers.c */
 bool service_has_durable(struct service *service);

@@ -16,6 +16,8 @@
 struct transport;
 struct connection;
 
+/* Where the service listens unless the configuration names another place. */
+extern const char transport_place[];
 /* Who sees all processes besides the members of a group: "root", for messages. */
 extern const char transport_privileged[];
 

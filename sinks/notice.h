@@ -6,7 +6,7 @@
 #define NOTICE_SIZE 512
 
 /* A line without its end; longer ones are cut. Any thread. */
-void notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void notice(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
 
 /*
  * Who takes the lines, from any thread; NULL: standard error, as at the beginning. To be called

@@ -2,6 +2,7 @@
 #include "setting.h"
 
 #include "error.h"
+#include "setting_path.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -149,7 +150,7 @@ int setting_parse(const struct setting *setting, const char *text, struct settin
 	if (setting->type == SETTING_TEXT)
 		fine = *text != '\0';
 	else if (setting->type == SETTING_PATH)
-		fine = *text == '/';
+		fine = setting_path_is_absolute(text);
 	else
 		fine = parse_number(setting->type, text, &number);
 	if (!fine)

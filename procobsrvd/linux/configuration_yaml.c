@@ -3,6 +3,7 @@
 
 #include "buffer.h"
 #include "configuration_mapping.h"
+#include "configuration_sections.h"
 #include "error.h"
 
 #include <errno.h>
@@ -11,6 +12,8 @@
 #include <yaml.h>
 
 #define FILE_SIZE_MAX (1u << 20)
+
+const char *const configuration_elsewhere[] = {NULL};
 
 struct text {
 	const char *data;

@@ -121,7 +121,7 @@ static int adapt(const struct source_options *options, const struct resident_sta
 	return replace(options, status);
 }
 
-int observer_prepare(const struct configuration_observer *observer)
+int observer_prepare(const struct configuration_observer *observer, uint32_t *flags)
 {
 	struct resident_status *status = calloc(1, sizeof(*status));
 	struct source_options options;
@@ -134,6 +134,7 @@ int observer_prepare(const struct configuration_observer *observer)
 		error = adapt(&options, status);
 	else if (!error)
 		error = install(&options);
+	*flags = PROCOBSRV_RESIDENT | PROCOBSRV_ACKNOWLEDGE;
 	free(status);
 	return error;
 }
@@ -153,7 +154,7 @@ static int complain_held(int descriptor)
 			 pid);
 }
 
-int observer_lock(int *lock)
+int observer_lock(intptr_t *lock)
 {
 	char path[PATH_MAX], text[16];
 
@@ -178,8 +179,8 @@ int observer_lock(int *lock)
 	return 0;
 }
 
-void observer_unlock(int lock)
+void observer_unlock(intptr_t lock)
 {
-	if (lock >= 0)
-		close(lock);
+	if (lock != OBSERVER_UNLOCKED)
+		close((int)lock);
 }

@@ -38,6 +38,7 @@ struct connection {
 	void *holder;
 };
 
+const char transport_place[] = "/run/procobsrvd/socket";
 const char transport_privileged[] = "root";
 
 /* ---- open and close ---- */
