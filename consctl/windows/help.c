@@ -2,7 +2,7 @@
 /* What --help says on Windows. */
 #include "../platform.h"
 
-const char platform_backend_argument[] = "auto|driver|job|snapshot";
+const char platform_backend_argument[] = "auto|driver|job|service|snapshot";
 
 const char platform_manual[] = "README.txt";
 

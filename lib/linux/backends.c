@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "backends.h"
 
+#include "service_source.h"
+
 #include <stddef.h>
 
 /* The more a source tells and the less it costs, the earlier it stands. */

@@ -8,7 +8,6 @@
 extern const struct source_operations bpf_source_operations;
 extern const struct source_operations connector_source_operations;
 extern const struct source_operations ptrace_source_operations;
-extern const struct source_operations service_source_operations;
 extern const struct source_operations proc_source_operations;
 
 #endif

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "backends.h"
 
+#include "service_source.h"
+
 #include <stddef.h>
 
-/* The more a source tells, the earlier it stands. */
+/* The more a source tells and the less it costs, the earlier it stands. */
 const struct source_operations *const source_backends[] = {
     &driver_source_operations,
     &job_source_operations,
+    &service_source_operations,
     &snapshot_source_operations,
     NULL,
 };

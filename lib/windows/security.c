@@ -40,6 +40,16 @@ bool security_private_init(struct security_private *security)
 					    SE_DACL_PROTECTED);
 }
 
+bool security_is_own(PSID sid)
+{
+	union {
+		TOKEN_USER token;
+		char room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+	} user;
+
+	return read_user(&user, sizeof(user)) && EqualSid(sid, user.token.User.Sid);
+}
+
 static bool is_plain(HANDLE file)
 {
 	BY_HANDLE_FILE_INFORMATION information;

@@ -23,6 +23,9 @@ struct security_private {
 /* False: GetLastError() tells. */
 bool security_private_init(struct security_private *security);
 
+/* Whether it is the user that this process runs as. */
+bool security_is_own(PSID sid);
+
 /*
  * Whether an open file (with READ_CONTROL) is a plain one that belongs to this user, and that
  * nobody but the user and the system itself may read or write.

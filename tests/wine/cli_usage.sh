@@ -34,7 +34,7 @@ done
 try consctl --version
 check '--version is fine' ended_with 0
 check '--version tells the version' out '^consctl [0-9]+\.[0-9]+\.[0-9]+'
-check '--version tells the backends' out '^backends: driver job snapshot'
+check '--version tells the backends' out '^backends: driver job service snapshot'
 
 try consctl doctor
 check 'doctor: status 0' ended_with 0

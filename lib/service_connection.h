@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* A connection to the service: made, greeted, written and read frame by frame. */
-#ifndef PROCOBSRV_LIB_LINUX_SERVICE_CONNECTION_H
-#define PROCOBSRV_LIB_LINUX_SERVICE_CONNECTION_H
+#ifndef PROCOBSRV_LIB_SERVICE_CONNECTION_H
+#define PROCOBSRV_LIB_SERVICE_CONNECTION_H
 
+#include "service_channel.h"
 #include "service_protocol.h"
 
-/* Where the service listens, unless PROCOBSRV_SERVICE_SOCKET names another path. */
-#define SERVICE_SOCKET "/run/procobsrvd/socket"
-
+/* All zero: none. Threads as for the channel. */
 struct service_connection {
-	int descriptor; /* -1: none */
+	struct service_channel *channel;
 	struct buffer input;
 	size_t read; /* bytes of it that have been taken */
 };
-
-/* Makes it none. */
-void service_connection_clear(struct service_connection *connection);
 
 /*
  * Connects, says hello and waits for the welcome. NOT_FOUND: nobody listens; PERMISSION, BUSY,
@@ -24,12 +20,17 @@ void service_connection_clear(struct service_connection *connection);
  */
 int service_connection_open(const struct service_hello *hello,
 			    struct service_connection *connection, struct service_welcome *welcome);
+/* Makes it none. */
 void service_connection_close(struct service_connection *connection);
 
 /* Sends a request. SYSTEM with error_set(): the connection is gone, or the service does not read.
  */
 int service_connection_ask(const struct service_connection *connection, enum service_kind kind,
 			   const void *body, size_t size);
+
+/* service_channel_wait(); a connection that is none is waited for in vain. */
+int service_connection_wait(const struct service_connection *connection, struct os_event *wake,
+			    int timeout_ms);
 
 /* Reads what has come. 0; TIMEOUT: nothing has; ENDED: the connection is gone. What was returned by
  * service_connection_next() is not valid any more. */

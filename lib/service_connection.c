@@ -2,68 +2,17 @@
 #include "service_connection.h"
 
 #include "error.h"
-#include "os.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #define READ_SIZE  (256u << 10)
 #define WELCOME_NS 10000000000u
 
-void service_connection_clear(struct service_connection *connection)
-{
-	*connection = (struct service_connection){.descriptor = -1};
-}
-
 void service_connection_close(struct service_connection *connection)
 {
-	if (connection->descriptor >= 0)
-		close(connection->descriptor);
+	service_channel_close(connection->channel);
 	buffer_free(&connection->input);
-	service_connection_clear(connection);
-}
-
-static int explain_connect(int error, const char *path)
-{
-	if (error == ENOENT || error == ECONNREFUSED)
-		return error_set(PROCOBSRV_ERROR_NOT_FOUND,
-				 "no service listens on %s: start procobsrvd, or name its socket "
-				 "in PROCOBSRV_SERVICE_SOCKET",
-				 path);
-	return error_set_errno(error, "cannot connect to the service at %s", path);
-}
-
-static int make(int *descriptor)
-{
-	const char *path = secure_getenv("PROCOBSRV_SERVICE_SOCKET");
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (!path || !*path)
-		path = SERVICE_SOCKET;
-	if (strlen(path) >= sizeof address.sun_path)
-		return error_set(PROCOBSRV_ERROR_ARGUMENT,
-				 "the path in PROCOBSRV_SERVICE_SOCKET is longer than %zu bytes",
-				 sizeof address.sun_path - 1);
-	memcpy(address.sun_path, path, strlen(path));
-	int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (made < 0)
-		return error_set_errno(errno, "cannot make a socket");
-	/* Local, so it is there at once; a queue that is full is not waited for without end. */
-	const struct timeval patience = {.tv_sec = 5};
-	setsockopt(made, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	if (connect(made, (const struct sockaddr *)&address, sizeof address)) {
-		int error = errno;
-		close(made);
-		return explain_connect(error, path);
-	}
-	*descriptor = made;
-	return 0;
+	*connection = (struct service_connection){0};
 }
 
 int service_connection_refusal(const struct service_error *error)
@@ -77,25 +26,29 @@ int service_connection_ask(const struct service_connection *connection, enum ser
 			   const void *body, size_t size)
 {
 	struct buffer frame = BUFFER_EMPTY;
-	int result = 0;
+	int result;
 
-	if (connection->descriptor < 0)
+	if (!connection->channel)
 		return error_set(PROCOBSRV_ERROR_SYSTEM, "the service has ended");
 	service_write(&frame, kind, body, size);
-	/* Requests are so small that they fit in, or nobody reads them. */
 	if (frame.failed)
 		result = error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a request");
-	else if (send(connection->descriptor, frame.data, frame.size,
-		      MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)frame.size)
-		result = error_set_errno(errno, "cannot ask the service");
+	else
+		result = service_channel_send(connection->channel, frame.data, frame.size);
 	buffer_free(&frame);
 	return result;
+}
+
+int service_connection_wait(const struct service_connection *connection, struct os_event *wake,
+			    int timeout_ms)
+{
+	return service_channel_wait(connection->channel, wake, timeout_ms);
 }
 
 int service_connection_read(struct service_connection *connection)
 {
 	struct buffer *input = &connection->input;
-	ssize_t size;
+	size_t size;
 
 	/* What is left moves to the beginning, so that it stays aligned. */
 	if (connection->read) {
@@ -106,15 +59,11 @@ int service_connection_read(struct service_connection *connection)
 	}
 	if (!buffer_reserve(input, READ_SIZE))
 		return PROCOBSRV_ERROR_ENDED;
-	do
-		size = recv(connection->descriptor, input->data + input->size, READ_SIZE,
-			    MSG_DONTWAIT);
-	while (size < 0 && errno == EINTR);
-	if (size < 0 && errno == EAGAIN)
-		return PROCOBSRV_ERROR_TIMEOUT;
-	if (size <= 0)
-		return PROCOBSRV_ERROR_ENDED;
-	input->size += (size_t)size;
+	int result = service_channel_receive(connection->channel, input->data + input->size,
+					     READ_SIZE, &size);
+	if (result)
+		return result;
+	input->size += size;
 	return 0;
 }
 
@@ -139,12 +88,12 @@ static int await(struct service_connection *connection, struct service_answer *a
 	int result;
 
 	while (!(result = service_connection_next(connection, answer))) {
-		struct pollfd wait = {.fd = connection->descriptor, .events = POLLIN};
 		if (os_monotonic_ns() >= end)
 			return error_set(PROCOBSRV_ERROR_TIMEOUT,
 					 "the service does not answer: it may be overloaded; look "
-					 "with systemctl status procobsrvd");
-		poll(&wait, 1, 1000);
+					 "with %s",
+					 service_channel_look);
+		service_connection_wait(connection, NULL, 1000);
 		if (service_connection_read(connection) == PROCOBSRV_ERROR_ENDED)
 			break;
 	}
@@ -183,8 +132,8 @@ static int greet(struct service_connection *connection, const struct service_hel
 int service_connection_open(const struct service_hello *hello,
 			    struct service_connection *connection, struct service_welcome *welcome)
 {
-	service_connection_clear(connection);
-	int error = make(&connection->descriptor);
+	*connection = (struct service_connection){0};
+	int error = service_channel_open(&connection->channel);
 
 	if (!error)
 		error = greet(connection, hello, welcome);

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The source "service": events from procobsrvd, through its socket (lib/service_protocol.h). When
- * the connection ends it is made again, and the stream goes on where it was: with a gap only if the
- * service did not keep what came meanwhile.
+ * The source "service": events from procobsrvd, through its socket or pipe (service_protocol.h).
+ * When the connection ends it is made again, and the stream goes on where it was: with a gap only
+ * if the service did not keep what came meanwhile.
  */
+#include "service_source.h"
+
 #include "arena.h"
-#include "backends.h"
 #include "cgroup_hierarchy.h"
 #include "error.h"
 #include "os.h"
 #include "service_connection.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,10 +270,9 @@ static int reconnect(struct source *source)
 		return error;
 	if (now - source->gone_ns < PATIENCE_NS)
 		return 0;
-	return error_set(error,
-			 "the service has ended and is not back after %u s: look with "
-			 "systemctl status procobsrvd (%s)",
-			 (unsigned)(PATIENCE_NS / 1000000000u), procobsrv_explain());
+	return error_set(
+	    error, "the service has ended and is not back after %u s: look with %s (%s)",
+	    (unsigned)(PATIENCE_NS / 1000000000u), service_channel_look, procobsrv_explain());
 }
 
 /* ---- the operations ---- */
@@ -309,7 +307,6 @@ static int service_open(const struct source_options *options, struct source **op
 	}
 	pthread_mutex_init(&source->lock, NULL);
 	os_condition_init(&source->changed);
-	service_connection_clear(&source->connection);
 	source->hello = (struct service_hello){
 	    .record_version = RECORD_VERSION,
 	    .kinds = options->record_kinds,
@@ -340,19 +337,11 @@ static int timeout_until(uint64_t time_ns, int timeout_ms)
 /* 0: go on reading; TIMEOUT: nothing came. */
 static int wait_for_more(struct source *source, int timeout_ms)
 {
-	struct pollfd waits[] = {
-	    {.fd = (int)os_event_handle(source->wake), .events = POLLIN},
-	    {.fd = source->connection.descriptor, .events = POLLIN},
-	};
+	int result = service_connection_wait(&source->connection, source->wake, timeout_ms);
 
-	int count = poll(waits, 2, timeout_ms);
-	if (count > 0 && waits[0].revents)
-		os_event_clear(source->wake);
-	if (count > 0 && waits[1].revents) {
+	if (!result)
 		source->wakeups++;
-		return 0;
-	}
-	return PROCOBSRV_ERROR_TIMEOUT;
+	return result;
 }
 
 /* Lends all whole frames that have been read. */
