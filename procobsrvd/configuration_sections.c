@@ -21,6 +21,7 @@ enum observer_setting {
 	OBSERVER_SPILL_DIRECTORY,
 	OBSERVER_SPILL_SIZE,
 	OBSERVER_QUEUE_SIZE,
+	OBSERVER_BEHIND_SIZE,
 };
 
 static const struct setting observer_settings[] = {
@@ -46,6 +47,7 @@ static const struct setting observer_settings[] = {
 			     .initial = "4M",
 			     .least = 64 << 10,
 			     .most = 4ull << 30},
+    [OBSERVER_BEHIND_SIZE] = {.name = "behind-size", .type = SETTING_SIZE, .initial = "1G"},
     {NULL},
 };
 
@@ -161,6 +163,7 @@ static void take_observer(struct reading *reading, const struct setting_value *v
 	    .spill_directory = values[OBSERVER_SPILL_DIRECTORY].text,
 	    .spill_size = values[OBSERVER_SPILL_SIZE].number,
 	    .queue_size = values[OBSERVER_QUEUE_SIZE].number,
+	    .behind_size = values[OBSERVER_BEHIND_SIZE].number,
 	};
 }
 

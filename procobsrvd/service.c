@@ -44,6 +44,7 @@ static int open_monitor(struct service *service, const struct configuration_obse
 	if (error)
 		return error;
 	monitor_set_between(monitor, service_between, service);
+	atomic_store(&service->behind_size, observer->behind_size);
 	atomic_store(&service->run_first, atomic_load(&service->ordinal) + 1);
 	atomic_store(&service->came_round_ns, os_monotonic_ns());
 	/* Its handler may be called before this returns. */
@@ -245,7 +246,7 @@ static int observe_anew(struct service *service, const struct configuration_obse
 {
 	close_monitor(service);
 	release_sinks(service, false);
-	int error = observer_prepare(wanted);
+	int error = observer_prepare(wanted, &service->observer_flags);
 	return error ? error : open_monitor(service, wanted);
 }
 
@@ -259,9 +260,7 @@ static void change_observer(struct service *service, const struct configuration 
 			    "observer: another buffer-size is taken when the observer "
 			    "is installed anew: stop the service, \"consctl "
 			    "uninstall\", start it");
-	close_monitor(service);
-	release_sinks(service, false);
-	if (observer_prepare(wanted, &service->observer_flags) || open_monitor(service, wanted))
+	if (observe_anew(service, wanted))
 		service_log(PRIORITY_ERROR, "observer: %s; the service ends", procobsrv_explain());
 }
 
@@ -269,6 +268,7 @@ void service_reload(struct service *service, const struct configuration *configu
 {
 	service_take_parts(service, configuration, false);
 	service_take_sinks(service, configuration);
+	atomic_store(&service->behind_size, configuration->observer.behind_size);
 	if (!same_observer(&service->configuration->observer, &configuration->observer))
 		change_observer(service, configuration);
 	configuration_unref(service->configuration);
@@ -289,6 +289,9 @@ void service_reload_failed(struct service *service)
 bool service_tend(struct service *service)
 {
 	service_acknowledge(service);
+	if (atomic_exchange(&service->tells_anew, false) &&
+	    observe_anew(service, &service->configuration->observer))
+		return false;
 	if (!service->monitor || !procobsrv_wait(service->monitor, 0)) {
 		error_set(PROCOBSRV_ERROR_ENDED, "the observer does not tell anything any more");
 		return false;

@@ -87,7 +87,7 @@ static size_t find_place(struct service *service, const struct configuration_sin
 static void take_sink(struct service *service, const struct configuration *configuration,
 		      const struct configuration_sink *sink)
 {
-	const struct sink_runner_listener listener = {on_progress, service};
+	const struct sink_runner_listener listener = {on_progress, &service_behind, service};
 	size_t place = find_place(service, sink);
 	struct sink_runner *runner;
 	int error;

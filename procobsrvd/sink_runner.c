@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sink_runner.h"
-
-#include "event_queue.h"
-#include "filter.h"
-#include "os.h"
-#include "service.h"
+#include "sink_runner_private.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MILLISECOND_NS	  UINT64_C(1000000)
+#define MILLISECOND_NS	  SINK_RUNNER_MILLISECOND_NS
 #define BACK_OFF_LEAST_NS (100 * MILLISECOND_NS)
 #define BACK_OFF_MOST_NS  (30000 * MILLISECOND_NS)
 #define TEND_NS		  (1000 * MILLISECOND_NS)
@@ -24,51 +19,7 @@
 #define GATHER_NS	  (5 * MILLISECOND_NS)
 #define GATHER_DURABLE_NS (20 * MILLISECOND_NS)
 
-/* What runs, or is to run from the next look on. */
-struct settings {
-	const struct configuration *configuration; /* a reference */
-	const struct configuration_sink *sink;
-};
-
-struct sink_runner {
-	const struct sink_operations *operations;
-	struct sink_runner_listener listener;
-	pthread_t thread;
-
-	pthread_mutex_t lock;	/* what follows */
-	pthread_cond_t changed; /* for the runner's thread */
-	pthread_cond_t room;	/* for who puts, and who flushes */
-	struct settings present;
-	struct settings next; /* configuration NULL: none */
-	struct filter *filter;
-	uint32_t kinds;
-	size_t queue_count;
-	struct event_queue queue;
-	bool sleeps; /* the thread waits for an event */
-	bool reopen;
-	bool released;
-	bool yielded; /* it has lost what should be durable, and what waits is not safe */
-	bool stopping;
-	const struct procobsrv_event *offered; /* the last one put; durable sinks only */
-	uint64_t offered_ordinal;
-	const struct procobsrv_event *safe; /* the last one that the sink took */
-	uint64_t safe_ordinal;
-	struct sink_runner_statistics statistics;
-
-	pthread_mutex_t sink_lock; /* the pointer, against who asks for statistics */
-	struct sink *sink;	   /* the thread's; NULL: not open */
-
-	/* The thread's alone. */
-	uint64_t back_off_ns;	  /* 0: the last attempt succeeded */
-	uint64_t failures;	  /* in a row */
-	uint64_t failing_from_ns; /* monotonic */
-	uint64_t lost_before;	  /* statistics.lost when it began */
-	uint64_t tended_ns;
-	const struct procobsrv_event *batch[SINK_RUNNER_BATCH];
-	const struct procobsrv_event *wanted[SINK_RUNNER_BATCH]; /* of those, if it sees all */
-};
-
-/* ---- putting ---- */
+/* ---- failures ---- */
 
 static uint64_t sum_lost(const struct sink_runner *runner)
 {
@@ -78,107 +29,6 @@ static uint64_t sum_lost(const struct sink_runner *runner)
 		sum += runner->statistics.lost[kind];
 	return sum;
 }
-
-/* As in the library: that something is missing is told whatever the expression. */
-static bool wants(const struct sink_runner *runner, const struct procobsrv_event *event)
-{
-	if ((runner->kinds & PROCOBSRV_KIND_BIT(event->kind)) == 0)
-		return false;
-	return !runner->filter || event->kind == PROCOBSRV_LOST ||
-	       filter_match(runner->filter, event);
-}
-
-static bool is_full(const struct sink_runner *runner)
-{
-	return event_queue_full(&runner->queue, runner->queue_count, SINK_RUNNER_BYTES_MAX);
-}
-
-static void lose(struct sink_runner *runner, const struct procobsrv_event *event, uint64_t ordinal)
-{
-	event_queue_lose(&runner->queue, event, ordinal);
-	runner->statistics
-	    .lost[(unsigned)event->kind < SINK_RUNNER_KINDS ? (unsigned)event->kind : 0]++;
-}
-
-/* What was lost before is told first; without room or memory for both, this one is lost too. */
-static bool put_in_place(struct sink_runner *runner, const struct procobsrv_event *event,
-			 uint64_t ordinal)
-{
-	if (is_full(runner))
-		return false;
-	if ((runner->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST)) == 0)
-		runner->queue.gap = (struct event_queue_gap){0};
-	else if (!event_queue_tell(&runner->queue))
-		return false;
-	return event_queue_put(&runner->queue, event, ordinal);
-}
-
-static void take_offer(struct sink_runner *runner, const struct procobsrv_event *event,
-		       uint64_t ordinal)
-{
-	if (!runner->operations->durable)
-		return;
-	procobsrv_event_unref(runner->offered);
-	runner->offered = procobsrv_event_ref(event);
-	runner->offered_ordinal = ordinal;
-}
-
-static bool holds_back(const struct sink_runner *runner)
-{
-	return runner->operations->durable &&
-	       !(runner->operations->yields && runner->statistics.failing);
-}
-
-void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *event,
-		     uint64_t ordinal)
-{
-	pthread_mutex_lock(&runner->lock);
-	bool wanted = wants(runner, event);
-	if (!wanted && !runner->released)
-		runner->statistics.filtered++;
-	if (!wanted && !runner->operations->see) {
-		if (!runner->released)
-			take_offer(runner, event, ordinal);
-		pthread_mutex_unlock(&runner->lock);
-		return;
-	}
-	bool put = false;
-	while (!runner->released && !(put = put_in_place(runner, event, ordinal)) &&
-	       holds_back(runner))
-		os_condition_wait(&runner->room, &runner->lock, TEND_NS);
-	if (put)
-		take_offer(runner, event, ordinal);
-	else if (!runner->released && wanted)
-		lose(runner, event, ordinal);
-	/* What is lost is safe in so far as nobody is to be told of it again. */
-	if (!put && !runner->released && runner->operations->yields) {
-		runner->yielded = true;
-		take_offer(runner, event, ordinal);
-	}
-	bool wake = runner->sleeps;
-	runner->sleeps = false;
-	pthread_mutex_unlock(&runner->lock);
-	if (wake)
-		pthread_cond_signal(&runner->changed);
-}
-
-bool sink_runner_safe(struct sink_runner *runner, const struct procobsrv_event **event,
-		      uint64_t *ordinal)
-{
-	pthread_mutex_lock(&runner->lock);
-	/* Nothing waits: what was put last was taken, or was not for this sink. */
-	bool idle = !runner->queue.count || runner->yielded;
-	const struct procobsrv_event *safe = idle ? runner->offered : runner->safe;
-	bool known = idle || safe;
-	if (known) {
-		*event = procobsrv_event_ref(safe);
-		*ordinal = idle ? runner->offered_ordinal : runner->safe_ordinal;
-	}
-	pthread_mutex_unlock(&runner->lock);
-	return known;
-}
-
-/* ---- failures ---- */
 
 static void note_failure(struct sink_runner *runner)
 {
@@ -202,6 +52,7 @@ static void note_failure(struct sink_runner *runner)
 		runner->failing_from_ns = os_monotonic_ns();
 		runner->lost_before = sum_lost(runner);
 	}
+	pthread_cond_broadcast(&runner->room); /* who waits need not */
 	pthread_mutex_unlock(&runner->lock);
 }
 
@@ -312,7 +163,7 @@ static size_t show_batch(struct sink_runner *runner, size_t count)
 		runner->operations->see(runner->sink, runner->batch[index]);
 	pthread_mutex_lock(&runner->lock);
 	for (size_t index = 0; index < count; index++) {
-		if (wants(runner, runner->batch[index]))
+		if (sink_runner_wants(runner, runner->batch[index]))
 			runner->wanted[wanted++] = runner->batch[index];
 	}
 	pthread_mutex_unlock(&runner->lock);
@@ -387,6 +238,8 @@ static void *run(void *param)
 			take_changes(runner);
 		pthread_mutex_unlock(&runner->lock);
 		bool fine = work(runner);
+		if (fine)
+			sink_runner_catch_up(runner);
 		pthread_mutex_lock(&runner->lock);
 		if (fine)
 			wait_for_work(runner);
@@ -410,7 +263,8 @@ static int make_locks(struct sink_runner *runner)
 {
 	if (pthread_mutex_init(&runner->lock, NULL) ||
 	    pthread_mutex_init(&runner->sink_lock, NULL) || os_condition_init(&runner->changed) ||
-	    os_condition_init(&runner->room))
+	    os_condition_init(&runner->room) ||
+	    sink_behind_init(&runner->behind, runner->listener.source, runner->listener.param))
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a lock");
 	return 0;
 }
@@ -531,6 +385,8 @@ void sink_runner_stop(struct sink_runner *runner)
 	pthread_cond_broadcast(&runner->room);
 	pthread_mutex_unlock(&runner->lock);
 	pthread_join(runner->thread, NULL);
+	sink_runner_forget(runner);
+	sink_behind_destroy(&runner->behind);
 	pthread_cond_destroy(&runner->changed);
 	pthread_cond_destroy(&runner->room);
 	pthread_mutex_destroy(&runner->lock);
@@ -555,7 +411,10 @@ void sink_runner_statistics(struct sink_runner *runner, struct sink_runner_stati
 	pthread_mutex_lock(&runner->lock);
 	*statistics = runner->statistics;
 	statistics->durable &= !runner->yielded;
-	statistics->waiting = runner->queue.count;
+	statistics->waiting = runner->queue.count + runner->behind.waiting;
+	statistics->behind = runner->behind.waiting;
+	statistics->is_behind = runner->behind.is;
+	statistics->holds_back = runner->behind.holds;
 	statistics->waiting_bytes = runner->queue.bytes;
 	statistics->waiting_most = runner->queue_count;
 	if (event_queue_first(&runner->queue, 1, &oldest)) {

@@ -3,9 +3,10 @@
  * A sink at work: a bounded queue, a thread, and a back-off around what sinks/sink.h describes.
  *
  * What a sink cannot take now waits in the queue, bounded by count and by bytes. When that is full,
- * a durable sink holds whoever hands events on back (the library then spills to disk); for any
- * other the events are lost: counted by kind, and told to the sink by an event `lost` (stage
- * "sink") in their place.
+ * a durable sink that is slow holds whoever hands events on back (the library then spills to disk);
+ * one that fails is passed by, and told again what passed it (sink_behind.h). For any other the
+ * events are lost: counted by kind, and told to the sink by an event `lost` (stage "sink") in their
+ * place.
  *
  * Failures of open() and write() are tried again after 100 ms, then twice as long each time up to
  * 30 s; one line of the log tells when that begins, another when it is over.
@@ -28,7 +29,10 @@ struct sink_runner_statistics {
 	uint64_t taken;	     /* events that the sink has taken */
 	uint64_t filtered;   /* by its match and kinds */
 	uint64_t lost[SINK_RUNNER_KINDS]; /* by kind, queue full; index 0: kind not known */
-	uint64_t waiting;		  /* events in the queue */
+	uint64_t waiting;		  /* events in the queue, and those that passed it by */
+	uint64_t behind;		  /* these: to be told again */
+	bool is_behind;			  /* it is passed by, or is being told again */
+	bool holds_back;		  /* no more may pass by: all others wait for it */
 	uint64_t waiting_bytes;		  /* estimated */
 	uint64_t waiting_most;		  /* what the configuration allows */
 	uint64_t failures;		  /* attempts of open() and write() that failed */
@@ -40,9 +44,13 @@ struct sink_runner_statistics {
 
 struct sink_runner;
 
-/* What is called when more is safe than before: on the runner's thread. May be NULL. */
+struct sink_behind_source;
+
 struct sink_runner_listener {
+	/* More is safe than before: on the runner's thread. May be NULL. */
 	void (*on_progress)(void *param);
+	/* Where a durable sink that was passed by is told from; NULL: it holds back. */
+	const struct sink_behind_source *source;
 	void *param;
 };
 
@@ -56,8 +64,8 @@ int sink_runner_start(const struct configuration *configuration,
 
 /*
  * The next event; ordinals grow by one with each event, whether it is for this sink or not. Waits
- * while a durable sink's queue is full, until there is room or sink_runner_release(). One thread at
- * a time.
+ * while a durable sink's queue is full and nothing may pass it by, until there is room or
+ * sink_runner_release(). One thread at a time.
  */
 void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *event,
 		     uint64_t ordinal);
@@ -82,7 +90,11 @@ void sink_runner_release(struct sink_runner *runner);
 /* That is over: what is put is taken again. */
 void sink_runner_resume(struct sink_runner *runner);
 
-/* Waits at most timeout_ns until nothing waits; false: something does. Any thread. */
+/* After sink_runner_release(): the monitor is about to be closed, and the next one tells again what
+ * passed by. Any thread. */
+void sink_runner_forget(struct sink_runner *runner);
+
+/* Waits at most timeout_ns until its queue is empty; false: it is not. Any thread. */
 bool sink_runner_flush(struct sink_runner *runner, uint64_t timeout_ns);
 
 /* Closes the sink and frees the runner; what still waits is given back unwritten. */
