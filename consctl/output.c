@@ -59,7 +59,7 @@ static void mend(struct output *output)
 		buffer_append_character(&output->buffer, '\n');
 }
 
-static void complain_open(const char *path, int error)
+void output_complain_open(const char *path, int error)
 {
 	if (error == ELOOP)
 		complain("cannot write to '%s': it is a symbolic link, which is refused; name the "
@@ -77,7 +77,7 @@ int output_open(struct output *output, const char *path)
 	if (path) {
 		error = platform_file_open(path, &output->file);
 		if (error) {
-			complain_open(path, error);
+			output_complain_open(path, error);
 			return error;
 		}
 		mend(output);
@@ -158,7 +158,7 @@ void output_reopen(struct output *output, void (*on_new)(struct buffer *buffer, 
 		goto unlock;
 	error = platform_file_open(output->path, &file);
 	if (error) {
-		complain_open(output->path, error);
+		output_complain_open(output->path, error);
 		complain("goes on writing to the file that was '%s'", output->path);
 		goto unlock;
 	}

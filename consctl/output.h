@@ -32,6 +32,9 @@ struct output {
 /* Opens a file, or standard output if path is NULL. 0; or an errno, complained already. */
 int output_open(struct output *output, const char *path);
 
+/* Says that a file which was to be opened for writing could not be. */
+void output_complain_open(const char *path, int error);
+
 /* Locks, and lends the buffer to append whole lines to. */
 struct buffer *output_begin(struct output *output);
 /* The same without waiting: NULL while another thread writes. */

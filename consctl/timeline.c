@@ -147,7 +147,7 @@ static int open_file(struct timeline *timeline)
 	error = platform_file_open_anew(path, &timeline->file);
 	if (!error)
 		return STATUS_FINE;
-	complain("cannot write '%s': %s", path, platform_error_text(error));
+	output_complain_open(path, error);
 	return STATUS_RUN_FAILED;
 }
 

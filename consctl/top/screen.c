@@ -26,12 +26,27 @@ enum pair {
 static SCREEN *screen;
 static bool colored;
 
+static bool has_capability(const char *name)
+{
+	const char *text = tigetstr(name);
+
+	return text && text != (const char *)-1; /* none; not a text */
+}
+
 bool screen_open(bool color)
 {
 	screen = newterm(NULL, stdout, stdin);
 	if (!screen) {
 		complain("cannot draw on this terminal: TERM='%s' is not known; try TERM=xterm",
 			 getenv("TERM") ? getenv("TERM") : "");
+		return false;
+	}
+	/* Without it curses puts all into one line. */
+	if (!has_capability("cup")) {
+		screen_close();
+		complain("cannot draw on this terminal: TERM='%s' cannot move its cursor; try "
+			 "TERM=xterm, or 'consctl watch'",
+			 getenv("TERM"));
 		return false;
 	}
 	cbreak();

@@ -83,6 +83,9 @@ check 'timeline --from --match: nothing matches, 125' ended_with 125
 check 'timeline --from --match: nothing matches, said' err 'holds no event that matches --match'
 try "$consctl" timeline --from "$work/lines" --match 'name ==' -o "$work/page.html"
 check 'timeline --from --match: no expression, 125' ended_with 125
+ln -s page.html "$work/link"
+try "$consctl" timeline --from "$work/lines" -o "$work/link"
+check 'timeline: a symbolic link is refused, and said' err 'is a symbolic link, which is refused'
 check 'timeline --from: what failed leaves the old page' grep -q DOCTYPE "$work/page.html"
 try "$consctl" timeline --from "$work/torn" -o "$work/page.html"
 check 'a torn file: what it has' ended_with 0
@@ -90,7 +93,7 @@ check 'a torn file: said' err '1 lines of .* are torn'
 
 try "$consctl" timeline -o "$work/nowhere/page" -- touch "$work/touched"
 check 'timeline: unwritable, 125' ended_with 125
-check 'timeline: unwritable, said' err "cannot write '.*nowhere/page': No such file"
+check 'timeline: unwritable, said' err "cannot write to '.*nowhere/page': No such file"
 check 'timeline: unwritable, the command did not run' [ ! -e "$work/touched" ]
 try "$consctl" timeline -o /dev/full -- true
 check 'timeline: full disk, 125' ended_with 125
