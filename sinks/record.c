@@ -12,12 +12,14 @@
  *	record_processes.c	processes, each one row
  *	record_cursor.c		what is on record already
  *	record_retention.c	what goes, by age and by size
+ *	record_clock.c		what age is told by
  */
 #include "sink.h"
 
 #include "error.h"
 #include "notice.h"
 #include "os.h"
+#include "record_clock.h"
 #include "record_retention.h"
 #include "record_rows.h"
 
@@ -87,6 +89,7 @@ struct sink {
 	struct record_processes processes;
 	struct record_rows rows;
 	struct record_retention retention;
+	struct record_clock clock;
 	bool busy;	       /* retention has more to do */
 	uint64_t committed_ns; /* monotonic: when the last batch was */
 	int64_t event_ns;      /* wall clock: of the latest event */
@@ -133,6 +136,8 @@ static int open_parts(struct sink *sink)
 		sink->retention.processes = &sink->processes;
 		error = record_retention_begin(&sink->retention);
 	}
+	if (!error)
+		error = record_clock_begin(&sink->clock, database, os_wall_ns(), os_boot_ns());
 	if (!error)
 		return 0;
 	record_processes_free(&sink->processes);
@@ -259,6 +264,8 @@ static int write_batch(struct sink *sink, const struct procobsrv_event *const *e
 	if (!error)
 		error = record_rows_finish(&sink->rows);
 	if (!error)
+		error = record_clock_store(&sink->clock, &sink->database);
+	if (!error)
 		error = record_commit(&sink->database);
 	if (!error) {
 		record_processes_committed(&sink->processes);
@@ -290,6 +297,16 @@ static int64_t present(const struct sink *sink)
 	return sink->event_ns && sink->event_ns < now ? sink->event_ns : now;
 }
 
+static int forget(struct sink *sink, uint64_t budget_ns)
+{
+	int64_t wall_ns = os_wall_ns();
+
+	record_clock_follow(&sink->clock, wall_ns, os_boot_ns());
+	sink->retention.believed_ns = sink->clock.believed_ns;
+	sink->retention.later_ns = record_clock_later(&sink->clock, wall_ns);
+	return record_retention_step(&sink->retention, present(sink), budget_ns, &sink->busy);
+}
+
 /* While there is too much, what goes keeps pace with what comes. */
 static int share_time(struct sink *sink, uint64_t write_ns)
 {
@@ -299,8 +316,7 @@ static int share_time(struct sink *sink, uint64_t write_ns)
 		return 0;
 	if (share < SHARE_LEAST_NS)
 		share = SHARE_LEAST_NS;
-	return record_retention_step(&sink->retention, present(sink),
-				     share < SHARE_MOST_NS ? share : SHARE_MOST_NS, &sink->busy);
+	return forget(sink, share < SHARE_MOST_NS ? share : SHARE_MOST_NS);
 }
 
 static int sink_write(struct sink *sink, const struct procobsrv_event *const *events, size_t count)
@@ -344,7 +360,7 @@ static int sink_tend(struct sink *sink)
 	int error = open_file(sink);
 	if (error)
 		return error;
-	error = record_retention_step(&sink->retention, present(sink), TEND_NS, &sink->busy);
+	error = forget(sink, TEND_NS);
 	if (error)
 		error = give_up(sink, error);
 	look_at_size(sink);

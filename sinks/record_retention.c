@@ -221,6 +221,17 @@ static int remove_oldest(struct record_retention *retention, int64_t before_ns)
 	return remove_processes(retention, RECORD_OLDEST_PROCESSES, before_ns, &last_ns);
 }
 
+/*
+ * There is too much, and some of it has a time to come. It was written before what comes now, which
+ * would go in its place for as long as that.
+ */
+static int remove_later(struct record_retention *retention)
+{
+	int64_t last_ns;
+
+	return remove_processes(retention, RECORD_LATER_PROCESSES, retention->later_ns, &last_ns);
+}
+
 static int note_removed(struct record_retention *retention)
 {
 	sqlite3_stmt *statement = record_statement(retention->database, RECORD_SET_STATE);
@@ -240,8 +251,10 @@ static int remove_slice(struct record_retention *retention, int64_t before_ns, b
 	if (error)
 		return error;
 
-	int count =
-	    remove_processes(retention, RECORD_ENDED_PROCESSES, before_ns, &retention->horizon_ns);
+	int count = too_large ? remove_later(retention) : 0;
+	if (!count)
+		count = remove_processes(retention, RECORD_ENDED_PROCESSES, before_ns,
+					 &retention->horizon_ns);
 	if (count >= 0 && (!count || ++retention->slices % SLICES_OF_ENDED == 0)) {
 		int more = remove_rest(retention, count ? retention->horizon_ns : before_ns);
 		count = more < 0 ? more : count + more;
@@ -409,7 +422,8 @@ static int tidy_rows(struct record_retention *retention, const struct space *spa
 	}
 	if (too_large || retention->keep_ns) {
 		/* What is of this moment may still be told more of. */
-		int64_t before_ns = too_large ? now_ns : now_ns - (int64_t)retention->keep_ns;
+		int64_t age_ns = now_ns < retention->believed_ns ? now_ns : retention->believed_ns;
+		int64_t before_ns = too_large ? now_ns : age_ns - (int64_t)retention->keep_ns;
 		int count = remove_slice(retention, before_ns, too_large);
 		if (count)
 			*busy = true;

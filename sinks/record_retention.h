@@ -35,7 +35,9 @@ struct record_retention {
 	uint64_t max_size; /* bytes; 0: no bound */
 	uint64_t log_size; /* bytes of them that are the -wal's */
 
-	unsigned pressure; /* 0: there is room; 1: too little; more: it must not get less */
+	int64_t believed_ns; /* what time it is, by which age is told: record_clock.h */
+	int64_t later_ns;    /* what ended after it has the time of a clock that was wrong */
+	unsigned pressure;   /* 0: there is room; 1: too little; more: it must not get less */
 	enum record_retention_phase phase;
 	int64_t position; /* id up to which this phase has come */
 	int64_t last_text;
@@ -54,7 +56,8 @@ void record_retention_end(struct record_retention *retention);
 
 /*
  * Works for about budget_ns at most, until nothing is left to do now; *busy tells whether something
- * is, and retention->pressure how much that matters. now_ns: wall clock.
+ * is, and retention->pressure how much that matters. now_ns: wall clock; retention->believed_ns and
+ * later_ns are set before.
  */
 int record_retention_step(struct record_retention *retention, int64_t now_ns, uint64_t budget_ns,
 			  bool *busy);

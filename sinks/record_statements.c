@@ -49,8 +49,11 @@ static const char *const texts[RECORD_STATEMENTS] = {
 	"?9, ?10, ?11, ?12)",
     [RECORD_OLDEST_EVENT] = "SELECT min(ifnull((SELECT min(end_ns) FROM processes), ?1), "
 			    "ifnull((SELECT min(time_ns) FROM execs), ?1))",
+    [RECORD_LATEST_EVENT] = "SELECT max(last_ns) FROM boots",
     /* The last row stays, so that its number is not given to another. */
     [RECORD_ENDED_PROCESSES] = "SELECT id, identity, end_ns FROM processes WHERE end_ns < ?1 AND "
+			       "id < (SELECT max(id) FROM processes) ORDER BY end_ns LIMIT ?2",
+    [RECORD_LATER_PROCESSES] = "SELECT id, identity, end_ns FROM processes WHERE end_ns > ?1 AND "
 			       "id < (SELECT max(id) FROM processes) ORDER BY end_ns LIMIT ?2",
     [RECORD_UNENDED_PROCESSES] =
 	"SELECT p.id, p.identity, b.last_ns FROM processes AS p JOIN boots AS b ON b.id = p.boot "

@@ -3,6 +3,8 @@
 #include "record_ground.h"
 
 #include "harness.h"
+#include "os.h"
+#include "record_clock.h"
 #include "sample_events.h"
 
 #include <inttypes.h>
@@ -230,6 +232,125 @@ static void test_without_exits(void **state)
 	record_place_remove(&place);
 }
 
+/* One that ended long ago by the clock of now, and a moment ago by the one of then. */
+static int64_t write_two_times(const struct record_place *place, int64_t long_ago_ns, int seq)
+{
+	static const char *const settings[] = {"keep=1h", NULL};
+	struct open_sink opened = record_open(place, settings);
+	struct procobsrv_process process = runner;
+	const struct procobsrv_exit ended = {.has_status = true};
+	char cursors[4][32];
+	struct procobsrv_event event = {.process = &process, .exit = &ended};
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(cursors[i], sizeof cursors[i], "1:%x", seq * 4 + i + 1);
+		event.kind = i % 2 ? PROCOBSRV_EXIT : PROCOBSRV_START;
+		event.cursor = cursors[i];
+		event.time_ns = (i < 2 ? long_ago_ns : os_wall_ns()) + i;
+		process.id = i < 2 ? "b-1-1" : "b-2-2";
+		process.start_time_ns = event.time_ns;
+		record_write_one(&opened, &event);
+	}
+	tend(&opened, 3);
+	sink_close(&opened);
+	return record_number(place->path,
+			     "SELECT count(*) FROM processes WHERE identity = 'b-1-1'");
+}
+
+static void change(const struct record_place *place, const char *sql)
+{
+	sqlite3 *connection;
+
+	assert_int_equal(sqlite3_open(place->path, &connection), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(connection, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_true(sqlite3_changes(connection) > 0);
+	sqlite3_close(connection);
+}
+
+static void believe(const struct record_place *place, int64_t time_ns)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof sql,
+		 "UPDATE state SET value = %" PRId64 " WHERE name = 'believed-time'", time_ns);
+	change(place, sql);
+}
+
+/* The clock was set a year ahead: what was young a moment ago stays; not for ever. */
+static void test_clock_set_ahead(void **state)
+{
+	struct record_place place = record_place_make();
+	int64_t year_ago_ns = os_wall_ns() - 365 * 24 * HOUR_NS;
+
+	(void)state;
+	struct open_sink opened = record_open(&place, NULL);
+	record_write_one(&opened, &(struct procobsrv_event){.kind = PROCOBSRV_START,
+							    .process = &runner,
+							    .cursor = "1:0",
+							    .time_ns = year_ago_ns});
+	sink_close(&opened);
+	believe(&place, year_ago_ns);
+	assert_int_equal(write_two_times(&place, year_ago_ns, 1), 1);
+	/* It is kept over a restart that this is not to be believed. */
+	int64_t believed_ns =
+	    record_number(place.path, "SELECT value FROM state WHERE name = 'believed-time'");
+	assert_true(believed_ns - year_ago_ns < 2 * HOUR_NS);
+	believe(&place, os_wall_ns());
+	assert_int_equal(write_two_times(&place, year_ago_ns, 2), 0);
+	record_check_whole(place.path);
+	record_place_remove(&place);
+}
+
+/* A full record has the times of a year to come: what happens now is kept in its place. */
+static void test_clock_set_back(void **state)
+{
+	static const char *const settings[] = {"max-size=4M", "cache-size=1M", NULL};
+	struct record_place place = record_place_make();
+	struct open_sink opened = record_open(&place, settings);
+	struct day *day = record_day(DAY_EVENTS);
+
+	(void)state;
+	for (int at = 0; at < DAY_EVENTS / 2; at += BATCH) {
+		record_write_day(&opened, day, BATCH);
+		tend(&opened, 1);
+	}
+	sink_close(&opened);
+	change(&place, "UPDATE processes SET start_ns = start_ns + 31536000000000000, "
+		       "end_ns = end_ns + 31536000000000000");
+	opened = record_open(&place, settings);
+	for (int at = 0; at < DAY_EVENTS / 2; at += BATCH) {
+		record_write_day(&opened, day, BATCH);
+		tend(&opened, 1);
+	}
+	tend(&opened, 10);
+	sink_close(&opened);
+	int64_t now_ns = os_wall_ns();
+	assert_true(
+	    count(&place, "SELECT count(*) FROM processes WHERE end_ns < %" PRId64, now_ns) > 2000);
+	record_check_whole(place.path);
+	day_free(day);
+	record_place_remove(&place);
+}
+
+static void test_clock_follows(void **state)
+{
+	struct record_clock clock = {.believed_ns = 0, .boot_ns = 0};
+
+	(void)state;
+	record_clock_follow(&clock, HOUR_NS, HOUR_NS);
+	assert_int_equal(clock.believed_ns, HOUR_NS);
+	/* A year ahead, for an hour; and back. */
+	record_clock_follow(&clock, 365 * 24 * HOUR_NS, 2 * HOUR_NS);
+	assert_int_equal(clock.believed_ns, (1 + RECORD_CLOCK_SPEED) * HOUR_NS);
+	record_clock_follow(&clock, 3 * HOUR_NS, 3 * HOUR_NS);
+	assert_int_equal(clock.believed_ns, 3 * HOUR_NS);
+	/* The machine was off for ten days. */
+	record_clock_follow(&clock, 243 * HOUR_NS, 4 * HOUR_NS);
+	assert_int_equal(clock.believed_ns, (3 + RECORD_CLOCK_SPEED) * HOUR_NS);
+	record_clock_follow(&clock, 252 * HOUR_NS, 13 * HOUR_NS);
+	assert_int_equal(clock.believed_ns, 252 * HOUR_NS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +359,9 @@ int main(void)
 	    cmocka_unit_test(test_programs_of_who_runs),
 	    cmocka_unit_test(test_earlier_boots),
 	    cmocka_unit_test(test_without_exits),
+	    cmocka_unit_test(test_clock_set_ahead),
+	    cmocka_unit_test(test_clock_set_back),
+	    cmocka_unit_test(test_clock_follows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
