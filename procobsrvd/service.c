@@ -177,6 +177,7 @@ static void end(struct service *service)
 	procobsrv_event_unref(service->handed);
 	observer_unlock(service->instance_lock);
 	configuration_unref(service->configuration);
+	configuration_unref(service->observing);
 	pthread_mutex_destroy(&service->places_lock);
 	pthread_mutex_destroy(&service->safe_lock);
 	pthread_mutex_destroy(&service->calls_lock);
@@ -192,6 +193,7 @@ int service_start(const struct configuration *configuration, struct service **st
 	if (!service)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the service");
 	service->configuration = configuration_ref(configuration);
+	service->observing = configuration_ref(configuration);
 	if ((error = observer_lock(&service->instance_lock)) ||
 	    (error = observer_prepare(&configuration->observer, &service->observer_flags)) ||
 	    /* Threads have the rights of who started them: from here on there are some. */
@@ -241,7 +243,6 @@ static bool same_observer(const struct configuration_observer *one,
 	       same_text(one->spill_directory, other->spill_directory);
 }
 
-/* The observer goes on in the kernel meanwhile, so that nothing is missed. */
 static int observe_anew(struct service *service, const struct configuration_observer *wanted)
 {
 	close_monitor(service);
@@ -250,32 +251,57 @@ static int observe_anew(struct service *service, const struct configuration_obse
 	return error ? error : open_monitor(service, wanted);
 }
 
-static void change_observer(struct service *service, const struct configuration *configuration)
+/*
+ * The observer goes on in the kernel meanwhile, so that nothing is missed. One that cannot be had
+ * (before Linux 6.2 the right to load another was given up, and what it spills to may not exist)
+ * leaves the one before in force.
+ */
+static int change_observer(struct service *service, const struct configuration *configuration)
 {
-	const struct configuration_observer *before = &service->configuration->observer;
+	const struct configuration_observer *before = &service->observing->observer;
 	const struct configuration_observer *wanted = &configuration->observer;
+	char explanation[ERROR_TEXT_SIZE];
 
 	if (before->buffer_size != wanted->buffer_size)
 		service_log(PRIORITY_NOTICE,
 			    "observer: another buffer-size is taken when the observer "
 			    "is installed anew: stop the service, \"consctl "
 			    "uninstall\", start it");
-	if (observe_anew(service, wanted))
+	int error = observe_anew(service, wanted);
+	if (!error)
+		return 0;
+	error_save(explanation);
+	service_log(PRIORITY_ERROR,
+		    "observer: %s; the observer that was in force stays (a restart of the "
+		    "service has more rights: systemctl restart procobsrvd)",
+		    explanation);
+	if (observe_anew(service, before))
 		service_log(PRIORITY_ERROR, "observer: %s; the service ends", procobsrv_explain());
+	error_restore(explanation);
+	return error;
 }
 
-void service_reload(struct service *service, const struct configuration *configuration)
+int service_reload(struct service *service, const struct configuration *configuration)
 {
+	int error = 0;
+
 	service_take_parts(service, configuration, false);
 	service_take_sinks(service, configuration);
 	atomic_store(&service->behind_size, configuration->observer.behind_size);
-	if (!same_observer(&service->configuration->observer, &configuration->observer))
-		change_observer(service, configuration);
+	if (!same_observer(&service->observing->observer, &configuration->observer))
+		error = change_observer(service, configuration);
 	configuration_unref(service->configuration);
 	service->configuration = configuration_ref(configuration);
+	if (error) {
+		service_reload_failed(service);
+		return error;
+	}
+	configuration_unref(service->observing);
+	service->observing = configuration_ref(configuration);
 	atomic_fetch_add(&service->reloads, 1);
 	atomic_store(&service->reload_is_failed, false);
 	atomic_store(&service->reloaded_ns, os_wall_ns());
+	return 0;
 }
 
 void service_reload_failed(struct service *service)
@@ -290,7 +316,7 @@ bool service_tend(struct service *service)
 {
 	service_acknowledge(service);
 	if (atomic_exchange(&service->tells_anew, false) &&
-	    observe_anew(service, &service->configuration->observer))
+	    observe_anew(service, &service->observing->observer))
 		return false;
 	if (!service->monitor || !procobsrv_wait(service->monitor, 0)) {
 		error_set(PROCOBSRV_ERROR_ENDED, "the observer does not tell anything any more");

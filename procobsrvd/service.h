@@ -66,7 +66,7 @@ struct service_statistics {
 	uint64_t lost[SERVICE_STAGES][SINK_RUNNER_KINDS]; /* index 0: of a kind that is not known */
 	uint64_t reloads;
 	uint64_t reload_failures;
-	bool reload_failed;  /* the last one: what runs is the configuration before */
+	bool reload_failed;  /* the last one: what runs is, or its observer, as before */
 	int64_t started_ns;  /* wall clock */
 	int64_t reloaded_ns; /* when the present configuration was taken */
 	int64_t event_ns;    /* wall clock of the last event handed on; 0: none */
@@ -116,9 +116,12 @@ extern const struct service_part_operations *const service_parts[];
  */
 int service_start(const struct configuration *configuration, struct service **started);
 
-/* Takes another configuration: what is the same goes on. What of it cannot be had is logged; a sink
- * is tried again and again. */
-void service_reload(struct service *service, const struct configuration *configuration);
+/*
+ * Takes another configuration: what is the same goes on. What of it cannot be had is logged; a sink
+ * is tried again and again. An error, with error_set(), if its observer could not be had: counted
+ * as a reload that failed, and the observer before goes on.
+ */
+int service_reload(struct service *service, const struct configuration *configuration);
 
 /* The configuration could not be taken: counted. */
 void service_reload_failed(struct service *service);

@@ -23,6 +23,7 @@ struct service_between_call {
 
 struct service {
 	const struct configuration *configuration; /* a reference; the main thread's */
+	const struct configuration *observing;	   /* likewise: whose observer is in force */
 	intptr_t instance_lock;
 	uint32_t observer_flags; /* enum procobsrv_flag */
 

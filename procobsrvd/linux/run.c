@@ -68,8 +68,8 @@ static void say_status(struct running *running)
 	service_visit_sinks(running->service, count_failing, &failing);
 	sd_notifyf(0, "STATUS=%" PRIu64 " events, %" PRIu64 " lost, %u sinks failing%s", events,
 		   lost, failing,
-		   statistics.reload_failed ? "; the configuration file is wrong, the one before "
-					      "is in force"
+		   statistics.reload_failed ? "; the last reload failed, an earlier "
+					      "configuration is in use"
 					    : "");
 	running->status_said = os_monotonic_ns();
 }
@@ -121,9 +121,11 @@ static void reload(struct running *running)
 			    procobsrv_explain());
 		service_reload_failed(running->service);
 	} else {
-		service_reload(running->service, configuration);
+		int error = service_reload(running->service, configuration);
 		configuration_unref(configuration);
-		service_log(PRIORITY_NOTICE, "the configuration in %s is in force", running->file);
+		service_log(error ? PRIORITY_ERROR : PRIORITY_NOTICE,
+			    "the configuration in %s is in force%s", running->file,
+			    error ? ", but for its section observer" : "");
 	}
 	sd_notify(0, "READY=1");
 	say_status(running);

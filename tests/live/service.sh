@@ -130,6 +130,18 @@ check 'another file' wait_for "$work/other.jsonl" '"fifth-0-"'
 check 'another observer: takes the variable' wait_for "$work/other.jsonl" '"MARK=seen"'
 check 'another observer: nothing is missed meanwhile' recorded fourth- 50
 
+cp "$configuration" "$work/another"
+sed -i 's,^observer:,observer:\n  max-args: 500,' "$configuration"
+mount -o remount,bind,ro /sys/fs/bpf
+: >"$log"
+kill -HUP "$pid"
+check 'an observer that cannot be had: is told' wait_for "$log" '^<3>observer: .*that was in force stays'
+check 'an observer that cannot be had: the last word' wait_for "$log" 'but for its section observer$'
+MARK=still env true further-0-
+check 'it goes on with the one before' wait_for "$work/other.jsonl" '"MARK=still"'
+mount -o remount,bind,rw /sys/fs/bpf
+cp "$work/another" "$configuration"
+
 # ---- the end, and what happens while it is away ----
 
 ended TERM
