@@ -219,9 +219,10 @@ static void describe_limits(struct source *source, const struct service_welcome 
 	}
 }
 
-/* The lock. Nobody answers any more. */
+/* Nobody answers any more. */
 static void break_off(struct source *source)
 {
+	pthread_mutex_lock(&source->lock);
 	service_connection_close(&source->connection);
 	if (source->snapshot.wanted) {
 		source->snapshot.wanted = false;
@@ -229,13 +230,12 @@ static void break_off(struct source *source)
 		pthread_cond_broadcast(&source->changed);
 	}
 	source->settling = false;
+	pthread_mutex_unlock(&source->lock);
 }
 
 static void lose_connection(struct source *source)
 {
-	pthread_mutex_lock(&source->lock);
 	break_off(source);
-	pthread_mutex_unlock(&source->lock);
 	source->gone_ns = os_monotonic_ns();
 	source->next_ns = source->gone_ns;
 }
@@ -381,8 +381,13 @@ static int drain_connected(struct source *source, int timeout_ms, source_on_batc
 static int service_drain(struct source *source, int timeout_ms, source_on_batch on_batch,
 			 void *param)
 {
-	if (!source->gone_ns)
-		return drain_connected(source, timeout_ms, on_batch, param);
+	if (!source->gone_ns) {
+		int error = drain_connected(source, timeout_ms, on_batch, param);
+		/* What comes after it is not looked at, nor waited for when the monitor ends. */
+		if (error)
+			break_off(source);
+		return error;
+	}
 	if (os_monotonic_ns() < source->next_ns)
 		wait_for_more(source, timeout_until(source->next_ns, timeout_ms));
 	return os_monotonic_ns() < source->next_ns ? 0 : reconnect(source);
