@@ -106,8 +106,12 @@ static const struct metric sink_metrics[] = {
      SINK(taken)},
     {"procobsrv_sink_filtered_events_total", "Events that are not meant for the sink.", COUNTER,
      UNIT_ONE, SINK(filtered)},
-    {"procobsrv_sink_waiting_events", "Events in the sink's queue.", GAUGE, UNIT_ONE,
-     SINK(waiting)},
+    {"procobsrv_sink_waiting_events",
+     "Events in the sink's queue, and those that passed it by and will be told to it.", GAUGE,
+     UNIT_ONE, SINK(waiting)},
+    {"procobsrv_sink_behind_events",
+     "Events that passed the sink by while it failed, and will be told to it.", GAUGE, UNIT_ONE,
+     SINK(behind)},
     {"procobsrv_sink_waiting_bytes", "Memory of the events in the sink's queue, estimated.", GAUGE,
      UNIT_ONE, SINK(waiting_bytes)},
     {"procobsrv_sink_waiting_limit_events", "Events that the sink's queue has room for.", GAUGE,
@@ -260,6 +264,7 @@ static void write_sinks(const struct metrics *metrics, struct buffer *out)
 {
 	static const char up[] = "procobsrv_sink_up";
 	static const char losses[] = "procobsrv_sink_lost_events_total";
+	static const char holding[] = "procobsrv_sink_holds_back";
 	const struct sink_runner_statistics *end = metrics->sinks + metrics->sink_count;
 	const struct sink_runner_statistics *sink;
 
@@ -268,6 +273,11 @@ static void write_sinks(const struct metrics *metrics, struct buffer *out)
 	write_heading(out, up, GAUGE, "1: the sink takes events; 0: it fails, and is tried again.");
 	for (sink = metrics->sinks; sink < end; sink++)
 		write_labelled(out, up, LABELS("sink", sink->name), UNIT_ONE, !sink->failing);
+	write_heading(out, holding, GAUGE,
+		      "1: no more may pass the sink by, all others wait for it.");
+	for (sink = metrics->sinks; sink < end; sink++)
+		write_labelled(out, holding, LABELS("sink", sink->name), UNIT_ONE,
+			       sink->holds_back);
 	write_heading(out, losses, COUNTER, "Events that the sink's queue had no room for.");
 	for (sink = metrics->sinks; sink < end; sink++)
 		for (int kind = 0; kind < SINK_RUNNER_KINDS; kind++)
@@ -313,22 +323,32 @@ static void write_trouble(struct buffer *out, const char *what, const char *name
 	buffer_append_character(out, '\n');
 }
 
+/* One that works and is behind is no trouble, as long as nobody waits for it. */
+static bool write_sink_health(const struct sink_runner_statistics *sink, struct buffer *out)
+{
+	if (sink->failing)
+		write_trouble(out, "sink ", sink->name, sink->error);
+	if (sink->holds_back)
+		write_trouble(out, "sink ", sink->name,
+			      "no more may pass it by, all others wait until it has caught up");
+	return !sink->failing && !sink->holds_back;
+}
+
 bool metrics_write_health(const struct metrics *metrics, struct buffer *out)
 {
 	bool healthy = metrics->alive;
 
 	if (!healthy)
 		write_trouble(out, "observer", "", "no events come; the service's log says why");
-	for (size_t index = 0; index < metrics->sink_count; index++) {
-		const struct sink_runner_statistics *sink = &metrics->sinks[index];
-
-		if (!sink->failing)
-			continue;
-		healthy = false;
-		write_trouble(out, "sink ", sink->name, sink->error);
-	}
+	for (size_t index = 0; index < metrics->sink_count; index++)
+		healthy &= write_sink_health(&metrics->sinks[index], out);
 	if (healthy)
 		buffer_append_text(out, "ok\n");
+	for (size_t index = 0; index < metrics->sink_count; index++)
+		if (metrics->sinks[index].is_behind && !metrics->sinks[index].holds_back)
+			write_trouble(out, "sink ", metrics->sinks[index].name,
+				      "events passed it by, and are told to it when it works; the "
+				      "others go on");
 	/* What runs goes on as it did: no reason to call somebody at night. */
 	if (metrics->service.reload_failed)
 		write_trouble(out, "configuration", "",

@@ -3,7 +3,7 @@
 """What can go wrong around a running service: each is told clearly, loses nothing that could be kept, and is
 over when its cause is, without a restart.
 
-usage: service_faults.py PROCOBSRVD STORM STORM_CHILD PROMTOOL CLOCK_STEP [TEST...]    (as root)
+usage: service_faults.py PROCOBSRVD STORM STORM_CHILD PROMTOOL CLOCK_STEP CONSCTL [TEST...]    (as root)
 
 PROCOBSRV_LIVE_LOCKED   seconds for which another program locks the database (2)
 PROCOBSRV_LIVE_FAULT    processes of the storm during each fault (1500)
@@ -42,6 +42,7 @@ class Room:
     def __init__(self, programs, work, tap):
         self.promtool = programs[3]
         self.clock_step = programs[4]
+        self.consctl = programs[5]
         self.work = work
         self.tap = tap
         self.disk = work + "/disk"
@@ -151,10 +152,101 @@ def locked(room):
     room.expect_recovery("locked")
 
 
+class Seen:
+    """A file of JSON lines that grows: which processes of storms are in it, and that nothing is twice."""
+
+    def __init__(self, path, storms):
+        self.path = path
+        self.name = '"name":"%s"' % storms.name
+        self.offset = 0
+        self.tags = set()
+        self.cursors = set()
+        self.wrong = []
+
+    def read(self):
+        with open(self.path, encoding="utf-8") as lines:
+            lines.seek(self.offset)
+            for line in iter(lines.readline, ""):
+                if not line.endswith("\n"):
+                    break
+                self.offset = lines.tell()
+                self.take(line)
+        return self
+
+    def take(self, line):
+        kind = re.search('"kind":"([^"]*)"', line)[1]
+        if kind == "lost":
+            self.wrong.append(line)
+        if kind not in ("start", "exec", "exit"):
+            return
+        cursor = re.search('"cursor":"([^"]*)"', line)[1]
+        if cursor in self.cursors:
+            self.wrong.append("twice: " + line)
+        self.cursors.add(cursor)
+        tag = re.search('"argv":\\["[^"]*","([0-9a-f]{16})"', line)
+        if kind == "exit" and tag and self.name in line:
+            self.tags.add(tag[1])
+
+    def has(self, storms):
+        return self.read().tags >= {child[0] for child in storms.children()}
+
+
+def behind(room):
+    """While the record is locked and its queue is full, all others go on; then it is told what passed it by."""
+    lines = room.disk + "/events.jsonl"
+    output = room.work + "/watched"
+    room.configuration = room.configuration.replace("record:", "record:\n  queue: 1000") + \
+        "json-lines:\n  path: %s\n" % lines
+    room.service.configure(room.configuration)
+    room.service.start()
+    watch = subprocess.Popen([room.consctl, "watch", "-j", "--backend", "service", "--output", output],
+                             stderr=subprocess.PIPE, text=True)
+    watch.stderr.readline()
+    room.storms.run(COUNT // 10)
+    room.service.wait_done()
+    others = [Seen(output, room.storms), Seen(lines, room.storms)]
+
+    def wait_others(what):
+        for seen in others:
+            try:
+                service_room.wait_for(lambda: seen.has(room.storms), seen.path, 10)
+            except TimeoutError:
+                pass
+            room.check("behind: %s: all is in %s, once" % (what, os.path.basename(seen.path)),
+                       seen.has(room.storms) and not seen.wrong, len(seen.tags), seen.wrong[:5])
+
+    other = sqlite3.connect(room.record, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    room.storms.run(COUNT)
+    wait_others("locked")
+    figures = room.service.metrics()
+    parts = [figures.of_sink("procobsrv_sink_%s" % name, "record") for name in (
+        "taken_events_total", "filtered_events_total", "waiting_events")]
+    room.check("behind: metrics say so, nothing is lost and all adds up",
+               figures.of_sink("procobsrv_sink_behind_events", "record") > 3 * COUNT / 2
+               and figures["procobsrv_lost_events_total"] == 0
+               and abs(sum(parts) - figures.total("procobsrv_events_total")) <= 32, figures)
+    other.execute("ROLLBACK")
+    room.check("behind: it catches up", room.wait_log("record: has caught up: [0-9]{4}"))
+    room.service.wait_done()
+    other.execute("BEGIN IMMEDIATE")
+    room.storms.run(COUNT)
+    wait_others("locked again")
+    room.service.kill()
+    room.service.start()
+    room.storms.run(COUNT // 10)
+    other.execute("ROLLBACK")
+    other.close()
+    wait_others("killed")
+    room.expect_recovery("behind")
+    watch.terminate()
+    watch.communicate()
+
+
 def held_and_killed(room):
     """What waits in memory and on disk, while the database is locked, is that of the next run."""
-    room.configuration = "observer:\n  queue-size: 256K\n" + room.configuration.replace(
-        "record:", "record:\n  queue: 256")
+    room.configuration = "observer:\n  queue-size: 256K\n  behind-size: 0\n" + room.configuration.replace(
+        "record:", "record:\n  queue: 1000")
     room.service.configure(room.configuration)
     room.service.start()
     room.storms.run(COUNT // 10)
@@ -352,15 +444,15 @@ def listening(room):
 
 
 TESTS = {test.__name__: test
-         for test in (listening, disk_full, read_only, locked, held_and_killed, damaged, one_of_two, sockets,
+         for test in (listening, disk_full, read_only, locked, behind, held_and_killed, damaged, one_of_two, sockets,
                       configuration, clock)}
 
 
 def main():
-    programs = [os.path.abspath(path) for path in sys.argv[1:6]]
+    programs = [os.path.abspath(path) for path in sys.argv[1:7]]
     place = service_room.enter()
     tap = service_room.Tap()
-    for name in sys.argv[6:] or TESTS:
+    for name in sys.argv[7:] or TESTS:
         work = "%s/%s" % (place, name)
         os.mkdir(work)
         room = Room(programs, work, tap)

@@ -35,6 +35,7 @@ static const struct sink_runner_statistics sample_sinks[] = {
 	.filtered = 1,
 	.lost = {[0] = 2, [PROCOBSRV_START] = 3},
 	.waiting = 4,
+	.behind = 3,
 	.waiting_most = 4096,
 	.failures = 5,
 	.lag_ns = 1500000000,
@@ -114,6 +115,8 @@ static void figures(void **state)
 	has_line(text, "procobsrv_sink_taken_events_total{sink=\"record\"} 7");
 	has_line(text, "procobsrv_sink_lost_events_total{sink=\"record\",kind=\"start\"} 3");
 	has_line(text, "procobsrv_sink_up{sink=\"record\"} 1");
+	has_line(text, "procobsrv_sink_behind_events{sink=\"record\"} 3");
+	has_line(text, "procobsrv_sink_holds_back{sink=\"record\"} 0");
 	has_line(text, "procobsrv_sink_oldest_event_timestamp_seconds{sink=\"record\"} "
 		       "1000000000.000000001");
 	free(text);
@@ -196,6 +199,21 @@ static void health_says_why(void **state)
 	assert_false(health(&metrics,
 			    "sink a \"quoted\\ \n name\xff: cannot write: No space left on "
 			    "device\n"));
+	/* Told as it is while it fails, while it is told again, and while nobody gets on. */
+	struct sink_runner_statistics behind = {
+	    .name = "record", .failing = true, .error = "locked", .is_behind = true};
+	static const char passed[] = "sink record: events passed it by, and are told to it when it "
+				     "works; the others go on\n";
+	char expected[256];
+	metrics.sinks = &behind;
+	snprintf(expected, sizeof(expected), "sink record: locked\n%s", passed);
+	assert_false(health(&metrics, expected));
+	behind.failing = false;
+	snprintf(expected, sizeof(expected), "ok\n%s", passed);
+	assert_true(health(&metrics, expected));
+	behind.holds_back = true;
+	assert_false(health(&metrics, "sink record: no more may pass it by, all others wait until "
+				      "it has caught up\n"));
 	metrics.sink_count = 0;
 	metrics.alive = false;
 	assert_false(health(&metrics, "observer: no events come; the service's log says why\n"));
