@@ -9,10 +9,13 @@
  * reference.
  *
  * Errors. Functions return 0 or a negative enum procobsrv_error; outputs are untouched on failure.
- * procobsrv_explain() then tells what failed, why and what to do.
+ * procobsrv_explain() then tells what failed, why and what to do. A NULL where a monitor, an event
+ * or a place for an output is needed is an error ARGUMENT.
  *
- * Threads. A monitor may be used from any thread; what a function says otherwise goes. Many
- * monitors may live in one process. After fork() the child may only call procobsrv_close().
+ * Threads. A monitor may be used from any thread; what a function says otherwise goes. While
+ * procobsrv_start() or procobsrv_close() runs, only the monitor's own handler may make other calls
+ * for it. Many monitors may live in one process. After fork() the child may only call
+ * procobsrv_close().
  *
  * Binary interface. What crosses it are integers of fixed width, int, size_t, enums, pointers, and
  * intptr_t for handles and lengths; no FILE, long, time_t or thread of a C library. What the
@@ -228,8 +231,8 @@ struct procobsrv_event {
 	uint32_t flags; /* enum procobsrv_event_flag */
 	/*
 	 * Numbers the observed events of this run from 1 (of the resident observer from its
-	 * installation), in order, before any filter: existing and
-	 * synthetic events have no number of their own: they bear the last one.
+	 * installation), in order, before any filter. Existing and synthetic events have no number
+	 * of their own: they bear the last one.
 	 */
 	uint64_t seq;
 	const char *cursor; /* unique and stable: the same event read twice has the same one */
@@ -417,7 +420,8 @@ procobsrv_visit(struct procobsrv *monitor,
 PROCOBSRV_API int procobsrv_acknowledge(struct procobsrv *monitor,
 					const struct procobsrv_event *event);
 
-/* Which backend observes ("bpf"), once started; before that what was asked for. Static text. */
+/* Which backend observes ("bpf"), once started; before that what was asked for. Static text; NULL:
+ * no monitor. */
 PROCOBSRV_API const char *procobsrv_backend(const struct procobsrv *monitor);
 
 /* What this backend misses or costs, in a sentence; NULL: nothing. Valid until closed. */

@@ -81,6 +81,12 @@ static int explain(struct procobsrv *monitor, int error)
 
 int procobsrv_next(struct procobsrv *monitor, int timeout_ms, const struct procobsrv_event **event)
 {
+	int error = monitor_need(monitor, "procobsrv_next", "the monitor");
+
+	if (!error)
+		error = monitor_need(event, "procobsrv_next", "the place for the event");
+	if (error)
+		return error;
 	if (monitor_has_handler(monitor))
 		return error_set(PROCOBSRV_ERROR_STATE,
 				 "this monitor hands its events to a handler");
@@ -90,7 +96,6 @@ int procobsrv_next(struct procobsrv *monitor, int timeout_ms, const struct proco
 
 	procobsrv_event_unref(monitor->current ? &monitor->current->public : NULL);
 	monitor->current = NULL;
-	int error = 0;
 	if (!monitor->ready_first)
 		error = state == MONITOR_ENDED ? PROCOBSRV_ERROR_ENDED : fetch(monitor, timeout_ms);
 	if (!error)
@@ -104,6 +109,10 @@ int procobsrv_next(struct procobsrv *monitor, int timeout_ms, const struct proco
 
 intptr_t procobsrv_descriptor(const struct procobsrv *monitor)
 {
+	int error = monitor_need(monitor, "procobsrv_descriptor", "the monitor");
+
+	if (error)
+		return error;
 	if (!monitor->readable)
 		return error_set(PROCOBSRV_ERROR_STATE,
 				 "this monitor hands its events to a handler");

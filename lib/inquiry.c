@@ -67,7 +67,12 @@ int procobsrv_statistics(struct procobsrv *monitor, struct procobsrv_statistics 
 			 size_t size)
 {
 	struct procobsrv_statistics known = {0};
+	int error = monitor_need(monitor, "procobsrv_statistics", "the monitor");
 
+	if (!error)
+		error = monitor_need(statistics, "procobsrv_statistics", "their place");
+	if (error)
+		return error;
 	if (size < sizeof(uint64_t))
 		return error_set(PROCOBSRV_ERROR_ARGUMENT,
 				 "procobsrv_statistics: size is %zu: pass sizeof(struct "
@@ -84,7 +89,12 @@ int procobsrv_find(struct procobsrv *monitor, uint32_t pid,
 		   const struct procobsrv_process **process)
 {
 	const struct procobsrv_process *found = NULL;
+	int error = monitor_need(monitor, "procobsrv_find", "the monitor");
 
+	if (!error)
+		error = monitor_need(process, "procobsrv_find", "the place for the process");
+	if (error)
+		return error;
 	if (monitor->queue) {
 		pthread_mutex_lock(&monitor->dispatch.table_lock);
 		struct process_entry *entry = process_table_find(&monitor->dispatch.table, pid);
@@ -127,10 +137,13 @@ int procobsrv_visit(struct procobsrv *monitor,
 		    int (*visit)(const struct procobsrv_process *process, void *param), void *param)
 {
 	size_t count;
-	int result = 0;
+	int result = monitor_need(monitor, "procobsrv_visit", "the monitor");
 
-	if (!monitor->queue)
-		return 0;
+	if (!result)
+		result = monitor_need((const void *)(uintptr_t)visit, "procobsrv_visit",
+				      "what is to be called");
+	if (result || !monitor->queue)
+		return result;
 	const struct procobsrv_process **list = copy_table(monitor, &count);
 	if (!list)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a list of processes");
@@ -146,6 +159,8 @@ int procobsrv_visit(struct procobsrv *monitor,
 
 const char *procobsrv_backend(const struct procobsrv *monitor)
 {
+	if (!monitor)
+		return NULL;
 	if (monitor->operations)
 		return monitor->operations->name;
 	return monitor->options.backend ? options_backend(monitor->options.backend)->name : "auto";
@@ -153,5 +168,5 @@ const char *procobsrv_backend(const struct procobsrv *monitor)
 
 const char *procobsrv_backend_limits(const struct procobsrv *monitor)
 {
-	return monitor->limits[0] ? monitor->limits : NULL;
+	return monitor && monitor->limits[0] ? monitor->limits : NULL;
 }

@@ -28,14 +28,14 @@ static bool in_handler(const struct procobsrv *monitor)
 
 int procobsrv_open(const struct procobsrv_options *options, struct procobsrv **opened)
 {
-	if (!opened)
-		return error_set(PROCOBSRV_ERROR_ARGUMENT,
-				 "procobsrv_open: no place for the monitor");
+	int error = monitor_need(opened, "procobsrv_open", "the place for the monitor");
 
+	if (error)
+		return error;
 	struct procobsrv *monitor = calloc(1, sizeof *monitor);
 	if (!monitor)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a monitor");
-	int error = options_copy(options, &monitor->options);
+	error = options_copy(options, &monitor->options);
 	if (error)
 		goto free_monitor;
 	const char *match = monitor->options.match;
@@ -134,6 +134,10 @@ int procobsrv_close(struct procobsrv *monitor)
 
 static int check_may_start(struct procobsrv *monitor)
 {
+	int error = monitor_need(monitor, "procobsrv_start", "the monitor");
+
+	if (error)
+		return error;
 	if (monitor->owner != os_process_id())
 		return error_set(PROCOBSRV_ERROR_STATE,
 				 "this monitor belongs to the process that was forked from");
@@ -300,6 +304,10 @@ static int wait_for_end(struct procobsrv *monitor, int timeout_ms)
 
 int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 {
+	int error = monitor_need(monitor, "procobsrv_stop", "the monitor");
+
+	if (error)
+		return error;
 	if (mode != PROCOBSRV_STOP_DRAIN && mode != PROCOBSRV_STOP_DISCARD)
 		return error_set(PROCOBSRV_ERROR_ARGUMENT, "procobsrv_stop: no mode %d", mode);
 	enum monitor_state state = monitor_state(monitor);
@@ -319,11 +327,14 @@ int procobsrv_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 
 int procobsrv_wait(struct procobsrv *monitor, int timeout_ms)
 {
+	int error = monitor_need(monitor, "procobsrv_wait", "the monitor");
+
+	if (error)
+		return error;
 	if (in_handler(monitor))
 		return error_set(PROCOBSRV_ERROR_STATE,
 				 "a handler cannot wait for its own monitor to end");
-	int error = wait_for_end(monitor, timeout_ms);
-	if (error)
+	if ((error = wait_for_end(monitor, timeout_ms)))
 		return error;
 	pthread_mutex_lock(&monitor->lock);
 	error = monitor->end_error;

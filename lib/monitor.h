@@ -135,6 +135,8 @@ const struct procobsrv *taker_dispatching(void);
 void taker_finish(struct procobsrv *monitor);
 
 /* monitor_state.c */
+/* What a caller must pass: 0, or ARGUMENT where it is NULL, with what that is of which function. */
+int monitor_need(const void *pointer, const char *function, const char *what);
 enum monitor_state monitor_state(struct procobsrv *monitor);
 static inline bool monitor_has_handler(const struct procobsrv *monitor)
 {

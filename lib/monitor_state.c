@@ -2,6 +2,11 @@
 /* What every thread of a monitor may ask and say: its state, and that it shall end. */
 #include "monitor.h"
 
+int monitor_need(const void *pointer, const char *function, const char *what)
+{
+	return pointer ? 0 : error_set(PROCOBSRV_ERROR_ARGUMENT, "%s: %s is NULL", function, what);
+}
+
 enum monitor_state monitor_state(struct procobsrv *monitor)
 {
 	pthread_mutex_lock(&monitor->lock);

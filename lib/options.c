@@ -62,6 +62,17 @@ void options_free(struct monitor_options *copy)
 	free(copy->spill_directory);
 }
 
+/* What a newer header has beyond ours must be unset: it may keep secrets out of events. */
+static bool asks_for_more(const struct procobsrv_options *options)
+{
+	const unsigned char *bytes = (const unsigned char *)options;
+
+	for (size_t at = sizeof *options; at < options->size; at++)
+		if (bytes[at])
+			return true;
+	return false;
+}
+
 static int check(const struct procobsrv_options *options)
 {
 	if (options->size < sizeof(struct procobsrv_handler) + sizeof(size_t) ||
@@ -69,6 +80,11 @@ static int check(const struct procobsrv_options *options)
 		return error_set(PROCOBSRV_ERROR_ARGUMENT,
 				 "options.size is %zu: set it to sizeof(struct procobsrv_options)",
 				 options->size);
+	if (asks_for_more(options))
+		return error_set(PROCOBSRV_ERROR_ARGUMENT,
+				 "options has a value that version %s does not know: the program "
+				 "was built for a newer one",
+				 procobsrv_version());
 	return 0;
 }
 
@@ -82,6 +98,12 @@ static int check_values(const struct procobsrv_options *options)
 		return error_set(PROCOBSRV_ERROR_ARGUMENT,
 				 "options.flags has bits that this version does not know: 0x%x",
 				 options->flags & ~(uint32_t)FLAGS_KNOWN);
+	if (options->flags & PROCOBSRV_ACKNOWLEDGE && !(options->flags & PROCOBSRV_RESIDENT))
+		return error_set(PROCOBSRV_ERROR_ARGUMENT,
+				 "PROCOBSRV_ACKNOWLEDGE is for who reads the resident observer: "
+				 "with PROCOBSRV_RESIDENT");
+	if (options->reserved)
+		return error_set(PROCOBSRV_ERROR_ARGUMENT, "options.reserved is not 0");
 	if (options->backend && strcmp(options->backend, "auto") &&
 	    !options_backend(options->backend))
 		return error_set(PROCOBSRV_ERROR_UNSUPPORTED,

@@ -295,6 +295,12 @@ void reader_end(struct procobsrv *monitor)
 
 int procobsrv_acknowledge(struct procobsrv *monitor, const struct procobsrv_event *event)
 {
+	int error = monitor_need(monitor, "procobsrv_acknowledge", "the monitor");
+
+	if (!error)
+		error = monitor_need(event, "procobsrv_acknowledge", "the event");
+	if (error)
+		return error;
 	if (!(monitor->options.flags & PROCOBSRV_ACKNOWLEDGE) ||
 	    !(monitor->options.flags & PROCOBSRV_RESIDENT))
 		return error_set(PROCOBSRV_ERROR_STATE,

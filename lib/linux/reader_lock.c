@@ -50,7 +50,7 @@ int reader_lock_take(const char *directory, int *lock)
 	int descriptor = open_lock(directory);
 
 	if (descriptor < 0)
-		return error_set_errno(errno, "cannot open %s/reader", directory);
+		return error_set_errno(errno, "cannot open %s/reader (run as root)", directory);
 	if (flock(descriptor, LOCK_EX | LOCK_NB)) {
 		uint32_t pid = read_holder(descriptor);
 		int error = errno;
