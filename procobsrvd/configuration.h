@@ -21,7 +21,7 @@ struct configuration_observer {
 	const char *spill_directory; /* NULL: the library's own for the resident observer */
 	uint64_t spill_size;	     /* bytes, at most */
 	uint64_t queue_size;	     /* bytes of memory before it spills */
-	uint64_t behind_size;	     /* bytes kept for a durable sink that fails; 0: it holds back */
+	uint64_t behind_size; /* bytes kept for a durable sink that fails; 0: it holds back */
 };
 
 /* One sink: `record:`, `json-lines:`, `journal:`, `on:`, each a mapping or a list of mappings. */

@@ -22,14 +22,16 @@
 
 /* ---- the monitor ---- */
 
-static int open_monitor(struct service *service, const struct configuration_observer *observer)
+static int open_backend(struct service *service, const struct configuration_observer *observer,
+			const char *backend)
 {
 	const struct procobsrv_options options = {
 	    .size = sizeof(options),
 	    .handler = {service_on_event, service},
 	    .kinds = observer->kinds,
-	    .flags = service->observer_flags |
-		     (observer->kernel_threads ? PROCOBSRV_KERNEL_THREADS : 0u),
+	    .backend = backend,
+	    .flags =
+		service->choice.flags | (observer->kernel_threads ? PROCOBSRV_KERNEL_THREADS : 0u),
 	    .match = observer->match,
 	    .queue_size = observer->queue_size,
 	    .spill_directory = observer->spill_directory,
@@ -65,6 +67,17 @@ static int open_monitor(struct service *service, const struct configuration_obse
 	pthread_rwlock_unlock(&service->monitor_lock);
 	procobsrv_close(monitor);
 	error_restore(explanation);
+	return error;
+}
+
+static int open_monitor(struct service *service, const struct configuration_observer *observer)
+{
+	const char *const *backend = service->choice.backends;
+	int error;
+
+	while ((error = open_backend(service, observer, *backend)) && *++backend)
+		service_log(PRIORITY_WARNING, "observer: %s; trying \"%s\"", procobsrv_explain(),
+			    *backend);
 	return error;
 }
 
@@ -195,7 +208,7 @@ int service_start(const struct configuration *configuration, struct service **st
 	service->configuration = configuration_ref(configuration);
 	service->observing = configuration_ref(configuration);
 	if ((error = observer_lock(&service->instance_lock)) ||
-	    (error = observer_prepare(&configuration->observer, &service->observer_flags)) ||
+	    (error = observer_prepare(&configuration->observer, &service->choice)) ||
 	    /* Threads have the rights of who started them: from here on there are some. */
 	    (error = privileges_drop(configuration)) ||
 	    (error = service_take_parts(service, configuration, true)))
@@ -247,7 +260,7 @@ static int observe_anew(struct service *service, const struct configuration_obse
 {
 	close_monitor(service);
 	release_sinks(service, false);
-	int error = observer_prepare(wanted, &service->observer_flags);
+	int error = observer_prepare(wanted, &service->choice);
 	return error ? error : open_monitor(service, wanted);
 }
 

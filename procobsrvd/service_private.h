@@ -3,6 +3,7 @@
 #ifndef PROCOBSRVD_SERVICE_PRIVATE_H
 #define PROCOBSRVD_SERVICE_PRIVATE_H
 
+#include "observer.h"
 #include "service.h"
 #include "sink_behind.h"
 
@@ -25,7 +26,7 @@ struct service {
 	const struct configuration *configuration; /* a reference; the main thread's */
 	const struct configuration *observing;	   /* likewise: whose observer is in force */
 	intptr_t instance_lock;
-	uint32_t observer_flags; /* enum procobsrv_flag */
+	struct observer_choice choice;
 
 	/*
 	 * Who takes events. The dispatcher reads the places without a lock: it says in `inside`

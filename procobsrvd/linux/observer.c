@@ -121,8 +121,9 @@ static int adapt(const struct source_options *options, const struct resident_sta
 	return replace(options, status);
 }
 
-int observer_prepare(const struct configuration_observer *observer, uint32_t *flags)
+int observer_prepare(const struct configuration_observer *observer, struct observer_choice *choice)
 {
+	static const char *const resident[] = {"auto", NULL};
 	struct resident_status *status = calloc(1, sizeof(*status));
 	struct source_options options;
 
@@ -134,7 +135,7 @@ int observer_prepare(const struct configuration_observer *observer, uint32_t *fl
 		error = adapt(&options, status);
 	else if (!error)
 		error = install(&options);
-	*flags = PROCOBSRV_RESIDENT | PROCOBSRV_ACKNOWLEDGE;
+	*choice = (struct observer_choice){PROCOBSRV_RESIDENT | PROCOBSRV_ACKNOWLEDGE, resident};
 	free(status);
 	return error;
 }

@@ -22,21 +22,25 @@ static int complain_held(const struct resident_status *status)
 
 /* A driver is an administrator's to install: without it the service takes what the library finds.
  */
-int observer_prepare(const struct configuration_observer *observer, uint32_t *flags)
+int observer_prepare(const struct configuration_observer *observer, struct observer_choice *choice)
 {
+	/* Never the service, which this is. */
+	static const char *const resident[] = {"driver", NULL};
+	static const char *const any[] = {"driver", "snapshot", NULL};
 	struct resident_status *status = calloc(1, sizeof(*status));
 	int error = 0;
 
 	(void)observer;
 	if (!status)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the observer");
-	*flags = 0;
+	*choice = (struct observer_choice){0, any};
 	if (resident_status(status))
 		service_log(PRIORITY_WARNING, "observer: %s", procobsrv_explain());
 	if (status->installed && status->holder)
 		error = complain_held(status);
 	else if (status->installed)
-		*flags = PROCOBSRV_RESIDENT | PROCOBSRV_ACKNOWLEDGE;
+		*choice =
+		    (struct observer_choice){PROCOBSRV_RESIDENT | PROCOBSRV_ACKNOWLEDGE, resident};
 	else
 		service_log(PRIORITY_WARNING,
 			    "observer: the driver is not installed, so that nothing is observed "
