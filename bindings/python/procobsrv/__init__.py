@@ -293,6 +293,8 @@ def _encode(text: Optional[str]) -> Optional[bytes]:
 
 def _list(texts: Iterable[str]):
     """An array that is ended by NULL, or NULL if it would be empty."""
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"a list of names, as [{texts!r}], not a string: each letter would be one")
     encoded = [os.fsencode(text) for text in texts]
     return (ctypes.c_char_p * (len(encoded) + 1))(*encoded, None) if encoded else None
 
@@ -305,7 +307,7 @@ class Monitor:
     backend   a name of backends(); None: the best that works
     root_pid  only the descendants of this process
     resident  read the resident observer from where its last reader stopped; events count as safe when the
-              next one is asked for, or at acknowledge()
+              next one is asked for
     env       names of variables to take at exec
     redact    names of secrets whose values are taken out of arguments and variables; "default": the usual ones
 
@@ -319,7 +321,7 @@ class Monitor:
         self._monitor = ctypes.c_void_p()
         options = _library.Options(
             size=ctypes.sizeof(_library.Options),
-            kinds=sum(1 << kind for kind in set(kinds)),
+            kinds=sum(1 << Kind(kind) for kind in set(kinds)),
             flags=kernel_threads | resident << 1 | (not snapshot) << 2,
             backend=_encode(backend),
             match=None if match is None else match.encode("utf-8"),

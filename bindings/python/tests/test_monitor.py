@@ -96,6 +96,10 @@ class Monitors(unittest.TestCase):
         self.assertEqual(caught.exception.code, -9)
         with self.assertRaisesRegex(procobsrv.Error, "nonsense"):
             procobsrv.Monitor(backend="nonsense")
+        with self.assertRaisesRegex(ValueError, "start"):
+            procobsrv.Monitor(kinds=["start"])
+        with self.assertRaisesRegex(TypeError, "a list of names"):
+            procobsrv.Monitor(redact="default")
         monitor = procobsrv.Monitor()
         monitor.close()
         monitor.close()
