@@ -74,6 +74,10 @@ static const struct setting settings[] = {
 #define SHARE_LEAST_NS 2000000u
 #define SHARE_MOST_NS  500000000u
 
+/* The log does not get smaller while another program has a transaction open in it: told after as
+ * many looks, which are a second apart. */
+#define LOG_LOOKS 30
+
 /* The log beside the file: a sixteenth of max-size, within these. */
 #define LOG_SIZE_LEAST (UINT64_C(256) << 10)
 #define LOG_SIZE_MOST  (UINT64_C(32) << 20)
@@ -93,9 +97,11 @@ struct sink {
 	bool busy;	       /* retention has more to do */
 	uint64_t committed_ns; /* monotonic: when the last batch was */
 	int64_t event_ns;      /* wall clock: of the latest event */
+	unsigned log_looks;    /* in a row that found the log too large */
 
 	_Atomic uint64_t written;
 	_Atomic uint64_t bytes_used;
+	_Atomic uint64_t bytes_held;
 	_Atomic uint64_t failures;
 	_Atomic int64_t oldest_ns;
 };
@@ -208,6 +214,24 @@ static void look_at_size(struct sink *sink)
 		atomic_store(&sink->oldest_ns, oldest == INT64_MAX ? 0 : oldest);
 	}
 	sqlite3_reset(statement);
+}
+
+/* What a reader of the database keeps in the log comes on top of max-size. */
+static void look_at_log(struct sink *sink)
+{
+	uint64_t size = record_database_log_size(sink->path);
+	bool fits = size <= 2 * sink->retention.log_size ||
+		    (sink->log_looks && sink->is_open && record_database_cut_log(&sink->database));
+
+	if (fits && sink->log_looks >= LOG_LOOKS)
+		notice("the log beside %s is emptied again", sink->path);
+	sink->log_looks = fits ? 0 : sink->log_looks + 1;
+	if (sink->log_looks == LOG_LOOKS)
+		notice("the log beside %s has %llu MiB and grows: another program has had a "
+		       "transaction open on the record for long (fuser %s-wal tells which); "
+		       "when that ends, its room is given back",
+		       sink->path, (unsigned long long)(size >> 20), sink->path);
+	atomic_store(&sink->bytes_held, sink->log_looks >= LOG_LOOKS ? size : 0);
 }
 
 static uint64_t log_size_for(uint64_t max_size)
@@ -363,6 +387,7 @@ static int sink_tend(struct sink *sink)
 	error = forget(sink, TEND_NS);
 	if (error)
 		error = give_up(sink, error);
+	look_at_log(sink);
 	look_at_size(sink);
 	return error;
 }
@@ -378,6 +403,7 @@ static void sink_statistics_of(struct sink *sink, struct sink_statistics *statis
 	*statistics = (struct sink_statistics){
 	    .written = atomic_load(&sink->written),
 	    .bytes_used = atomic_load(&sink->bytes_used),
+	    .bytes_held = atomic_load(&sink->bytes_held),
 	    .failures = atomic_load(&sink->failures),
 	    .oldest_ns = atomic_load(&sink->oldest_ns),
 	};

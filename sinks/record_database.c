@@ -263,6 +263,17 @@ static int load_state(struct record_database *database)
 }
 
 /* Everything after the connection. */
+bool record_database_cut_log(struct record_database *database)
+{
+	sqlite3 *connection = database->connection;
+
+	sqlite3_busy_timeout(connection, 0);
+	int status =
+	    sqlite3_wal_checkpoint_v2(connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_busy_timeout(connection, BUSY_MILLISECONDS);
+	return status == SQLITE_OK;
+}
+
 static int begin(struct record_database *database, uint64_t cache_size, uint64_t log_size)
 {
 	bool is_new = false;

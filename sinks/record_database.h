@@ -107,6 +107,12 @@ bool record_database_in_place(const struct record_database *database);
 
 /* Bytes on disk of a record: the file, its -wal and its -shm. */
 uint64_t record_database_size(const char *path);
+/* Of these the log's, its -wal. */
+uint64_t record_database_log_size(const char *path);
+
+/* Moves all of the log into the file, and empties it; false: another program still reads what is in
+ * it, or locks the file. Does not wait. Outside of transactions. */
+bool record_database_cut_log(struct record_database *database);
 
 /* Prepares them all, which also shows whether every table and column is there. */
 int record_statements_prepare(struct record_database *database);

@@ -183,6 +183,15 @@ int record_file_set_aside(const char *path, const char *reason)
 			 reason, name);
 }
 
+uint64_t record_database_log_size(const char *path)
+{
+	char name[PATH_MAX];
+	struct stat status;
+
+	snprintf(name, sizeof name, "%s-wal", path);
+	return stat(name, &status) ? 0 : (uint64_t)status.st_size;
+}
+
 uint64_t record_database_size(const char *path)
 {
 	char name[PATH_MAX];

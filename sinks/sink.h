@@ -52,6 +52,7 @@ struct setting_value {
 struct sink_statistics {
 	uint64_t written;    /* events that are kept, or sent */
 	uint64_t bytes_used; /* on disk now; 0: it has no files */
+	uint64_t bytes_held; /* of these what another program keeps from being given back */
 	uint64_t failures;   /* of write() */
 	uint64_t suppressed; /* what its own rules left out, e.g. a rate */
 	int64_t oldest_ns;   /* wall clock: the oldest event that is kept; 0: not known */

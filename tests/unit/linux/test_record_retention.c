@@ -3,6 +3,7 @@
 #include "record_ground.h"
 
 #include "harness.h"
+#include "notice.h"
 #include "os.h"
 #include "record_clock.h"
 #include "sample_events.h"
@@ -351,6 +352,45 @@ static void test_clock_follows(void **state)
 	assert_int_equal(clock.believed_ns, 252 * HOUR_NS);
 }
 
+static int notices;
+static void count_notice(const char *line)
+{
+	notices += strstr(line, "the log beside") != NULL;
+}
+
+/* Another program leaves a transaction open: told once, and over when it ends. */
+static void test_log_held(void **state)
+{
+	static const char *const settings[] = {"max-size=4M", "cache-size=1M", NULL};
+	struct record_place place = record_place_make();
+	struct open_sink opened = record_open(&place, settings);
+	struct day *day = record_day(DAY_EVENTS);
+	sqlite3 *reader;
+
+	(void)state;
+	notice_to(count_notice);
+	record_write_day(&opened, day, BATCH);
+	assert_int_equal(sqlite3_open(place.path, &reader), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM texts", NULL, NULL, NULL), SQLITE_OK);
+	record_write_day(&opened, day, BATCH);
+	for (int look = 0; look < 40; look++)
+		tend(&opened, 1);
+	struct sink_statistics held = sink_statistics_of(&opened);
+	assert_int_equal(notices, 1);
+	assert_true(held.bytes_held > 512 << 10 && held.bytes_held < held.bytes_used);
+	sqlite3_close(reader);
+	tend(&opened, 1);
+	assert_int_equal(notices, 2);
+	assert_int_equal(sink_statistics_of(&opened).bytes_held, 0);
+	assert_int_equal(record_database_log_size(place.path), 0);
+	notice_to(NULL);
+	sink_close(&opened);
+	record_check_whole(place.path);
+	day_free(day);
+	record_place_remove(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +402,7 @@ int main(void)
 	    cmocka_unit_test(test_clock_set_ahead),
 	    cmocka_unit_test(test_clock_set_back),
 	    cmocka_unit_test(test_clock_follows),
+	    cmocka_unit_test(test_log_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
