@@ -2,144 +2,29 @@
 /* A sink at work, with a sink that fails, is slow or blocks; and the queue before it. */
 #include "harness.h"
 
-#include "error.h"
 #include "event_queue.h"
-#include "os.h"
+#include "runner_ground.h"
 #include "sample_events.h"
-#include "sink_probe.h"
-#include "configuration_yaml.h"
-#include "sink_runner.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define SECOND_NS UINT64_C(1000000000)
-
-static void complain(unsigned line, unsigned column, const char *text, void *param)
-{
-	(void)param;
-	fail_msg("%u:%u: %s", line, column, text);
-}
-
-static const struct configuration *configure(const char *text)
-{
-	const struct configuration *configuration;
-
-	assert_int_equal(configuration_parse("test", text, strlen(text), probe_sinks, complain,
-					     NULL, &configuration),
-			 0);
-	return configuration;
-}
-
-static void reset(void)
-{
-	probe.count = 0;
-	probe.blocks = false;
-	probe.in_write = false;
-	atomic_store(&probe.fail_open, 0);
-	atomic_store(&probe.fail_write, 0);
-	atomic_store(&probe.opened, 0);
-	atomic_store(&probe.closed, 0);
-	atomic_store(&probe.reopened, 0);
-	atomic_store(&probe.tended, 0);
-}
-
-static struct sink_runner *begin(const char *text)
-{
-	const struct configuration *configuration = configure(text);
-	struct sink_runner *runner;
-
-	reset();
-	assert_int_equal(sink_runner_start(configuration, configuration->sinks, NULL, &runner), 0);
-	configuration_unref(configuration);
-	return runner;
-}
-
-static const struct procobsrv_event *make_event(const struct procobsrv_event *sample, uint64_t seq)
-{
-	struct event *event = event_create(sample->kind);
-
-	assert_non_null(event);
-	event->public.seq = seq;
-	event->public.flags = sample->flags;
-	event->public.time_ns = SAMPLE_TIME_NS + (int64_t)seq;
-	event->public.boot_ns = os_boot_ns();
-	event->public.process = procobsrv_process_ref(NULL);
-	snprintf(event->cursor, sizeof(event->cursor), "1:%llx", (unsigned long long)seq);
-	if (sample->lost) {
-		event->detail.lost = *sample->lost;
-		event->public.lost = &event->detail.lost;
-	}
-	return &event->public;
-}
-
-static void put(struct sink_runner *runner, const struct procobsrv_event *sample, uint64_t seq)
-{
-	const struct procobsrv_event *event = make_event(sample, seq);
-
-	sink_runner_put(runner, event, seq);
-	procobsrv_event_unref(event);
-}
-
-static void block(bool blocks)
-{
-	pthread_mutex_lock(&probe.lock);
-	probe.blocks = blocks;
-	pthread_cond_broadcast(&probe.changed);
-	pthread_mutex_unlock(&probe.lock);
-}
-
-static void wait_in_write(void)
-{
-	pthread_mutex_lock(&probe.lock);
-	while (!probe.in_write)
-		pthread_cond_wait(&probe.changed, &probe.lock);
-	pthread_mutex_unlock(&probe.lock);
-}
-
-static struct sink_runner_statistics ask(struct sink_runner *runner)
-{
-	struct sink_runner_statistics statistics;
-
-	sink_runner_statistics(runner, &statistics);
-	return statistics;
-}
-
-static void nap(void)
-{
-	const struct timespec duration = {.tv_nsec = 2000000};
-
-	nanosleep(&duration, NULL);
-}
-
-#define WAIT_FOR(CONDITION)                                                                        \
-	do {                                                                                       \
-		uint64_t end = os_monotonic_ns() + 20 * SECOND_NS;                                 \
-		while (!(CONDITION)) {                                                             \
-			if (os_monotonic_ns() > end)                                               \
-				fail_msg("%s: not within 20 s", #CONDITION);                       \
-			nap();                                                                     \
-		}                                                                                  \
-	} while (0)
 
 /* ---- tests ---- */
 
 static void test_order(void **state)
 {
-	struct sink_runner *runner = begin("passing: {queue: 100000}");
+	struct sink_runner *runner = runner_begin("passing: {queue: 100000}");
 
 	(void)state;
 	for (uint64_t seq = 1; seq <= 20000; seq++)
-		put(runner, &sample_start, seq);
+		runner_put(runner, &sample_start, seq);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
 	assert_int_equal(probe.count, 20000);
 	for (uint64_t seq = 1; seq <= 20000; seq++)
 		assert_true(probe.taken[seq - 1].seq == seq);
-	struct sink_runner_statistics statistics = ask(runner);
+	struct sink_runner_statistics statistics = runner_ask(runner);
 	assert_int_equal(statistics.taken, 20000);
 	assert_int_equal(statistics.waiting, 0);
 	assert_int_equal(statistics.waiting_bytes, 0);
@@ -153,35 +38,35 @@ static void test_order(void **state)
 static void test_filter(void **state)
 {
 	struct sink_runner *runner =
-	    begin("passing: {kinds: [start, lost], match: seq == 3 || seq == 4}");
+	    runner_begin("passing: {kinds: [start, lost], match: seq == 3 || seq == 4}");
 
 	(void)state;
-	put(runner, &sample_start, 1);
-	put(runner, &sample_start, 3);
-	put(runner, &sample_killed, 4);
-	put(runner, &sample_lost, 5);
+	runner_put(runner, &sample_start, 1);
+	runner_put(runner, &sample_start, 3);
+	runner_put(runner, &sample_killed, 4);
+	runner_put(runner, &sample_lost, 5);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
 	/* That something is missing is told whatever is asked for. */
 	assert_int_equal(probe.count, 2);
 	assert_int_equal(probe.taken[0].seq, 3);
 	assert_int_equal(probe.taken[1].kind, PROCOBSRV_LOST);
-	assert_int_equal(ask(runner).filtered, 2);
+	assert_int_equal(runner_ask(runner).filtered, 2);
 	sink_runner_stop(runner);
 }
 
 static void test_see(void **state)
 {
 	struct sink_runner *runner =
-	    begin("seeing: {kinds: [start, lost], match: seq == 3 || seq == 4}");
+	    runner_begin("seeing: {kinds: [start, lost], match: seq == 3 || seq == 4}");
 	struct sink_runner_statistics statistics;
 
 	(void)state;
 	seen_count = 0;
 	seen_before_write = 0;
 	for (uint64_t seq = 1; seq <= 5; seq++)
-		put(runner, seq == 4 ? &sample_exec : &sample_start, seq);
+		runner_put(runner, seq == 4 ? &sample_exec : &sample_start, seq);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
-	statistics = ask(runner);
+	statistics = runner_ask(runner);
 	sink_runner_stop(runner);
 	assert_int_equal(seen_count, 5);
 	for (uint64_t seq = 1; seq <= 5; seq++)
@@ -196,21 +81,21 @@ static void test_see(void **state)
 /* What does not fit is counted, and told where it is missing. */
 static void test_full(void **state)
 {
-	struct sink_runner *runner = begin("passing: {queue: 4}");
+	struct sink_runner *runner = runner_begin("passing: {queue: 4}");
 
 	(void)state;
-	block(true);
-	put(runner, &sample_start, 1);
-	wait_in_write();
-	put(runner, &sample_start, 2);
-	put(runner, &sample_start, 3);
-	put(runner, &sample_start, 4);
-	put(runner, &sample_start, 5);
-	put(runner, &sample_killed, 6);
-	put(runner, &sample_existing, 6);
-	put(runner, &sample_lost, 6 + sample_lost.lost->count);
+	runner_block(true);
+	runner_put(runner, &sample_start, 1);
+	runner_wait_in_write();
+	runner_put(runner, &sample_start, 2);
+	runner_put(runner, &sample_start, 3);
+	runner_put(runner, &sample_start, 4);
+	runner_put(runner, &sample_start, 5);
+	runner_put(runner, &sample_killed, 6);
+	runner_put(runner, &sample_existing, 6);
+	runner_put(runner, &sample_lost, 6 + sample_lost.lost->count);
 	uint64_t last = 6 + sample_lost.lost->count;
-	struct sink_runner_statistics statistics = ask(runner);
+	struct sink_runner_statistics statistics = runner_ask(runner);
 	assert_int_equal(statistics.waiting, 4);
 	assert_int_equal(statistics.waiting_most, 4);
 	assert_true(statistics.waiting_bytes > 0);
@@ -219,9 +104,9 @@ static void test_full(void **state)
 	assert_int_equal(statistics.lost[PROCOBSRV_EXIT], 1);
 	assert_int_equal(statistics.lost[PROCOBSRV_EXISTING], 1);
 	assert_int_equal(statistics.lost[PROCOBSRV_LOST], 1);
-	block(false);
+	runner_block(false);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
-	put(runner, &sample_start, last + 1);
+	runner_put(runner, &sample_start, last + 1);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
 
 	assert_int_equal(probe.count, 6);
@@ -242,15 +127,15 @@ static void test_full(void **state)
 /* It is told although nothing comes any more. */
 static void test_full_at_the_end(void **state)
 {
-	struct sink_runner *runner = begin("passing: {queue: 1}");
+	struct sink_runner *runner = runner_begin("passing: {queue: 1}");
 
 	(void)state;
-	block(true);
-	put(runner, &sample_start, 1);
-	wait_in_write();
-	put(runner, &sample_start, 2);
-	block(false);
-	WAIT_FOR(ask(runner).taken == 2);
+	runner_block(true);
+	runner_put(runner, &sample_start, 1);
+	runner_wait_in_write();
+	runner_put(runner, &sample_start, 2);
+	runner_block(false);
+	WAIT_FOR(runner_ask(runner).taken == 2);
 	assert_int_equal(probe.taken[1].kind, PROCOBSRV_LOST);
 	assert_int_equal(probe.taken[1].lost.count, 1);
 	sink_runner_stop(runner);
@@ -263,7 +148,7 @@ static void *put_many(void *param)
 {
 	(void)param;
 	for (uint64_t seq = 1; seq <= 10; seq++) {
-		put(held, &sample_start, seq);
+		runner_put(held, &sample_start, seq);
 		atomic_store(&held_put, (int)seq);
 	}
 	return NULL;
@@ -277,17 +162,17 @@ static void test_durable(void **state)
 	uint64_t ordinal;
 
 	(void)state;
-	held = begin("durable: {queue: 4}");
+	held = runner_begin("durable: {queue: 4}");
 	atomic_store(&held_put, 0);
 	assert_true(sink_runner_safe(held, &event, &ordinal) && !event);
-	block(true);
+	runner_block(true);
 	assert_int_equal(pthread_create(&thread, NULL, put_many, NULL), 0);
 	WAIT_FOR(atomic_load(&held_put) == 4);
 	for (int index = 0; index < 50; index++)
-		nap();
+		runner_nap();
 	assert_int_equal(atomic_load(&held_put), 4);
 	assert_false(sink_runner_safe(held, &event, &ordinal));
-	block(false);
+	runner_block(false);
 	pthread_join(thread, NULL);
 	assert_true(sink_runner_flush(held, 20 * SECOND_NS));
 	assert_int_equal(probe.count, 10);
@@ -301,21 +186,21 @@ static void test_durable(void **state)
 /* What is not for it is safe with it; but not before what is. */
 static void test_safe(void **state)
 {
-	struct sink_runner *runner = begin("durable: {kinds: [start]}");
+	struct sink_runner *runner = runner_begin("durable: {kinds: [start]}");
 	const struct procobsrv_event *event;
 	uint64_t ordinal;
 
 	(void)state;
-	put(runner, &sample_killed, 1);
+	runner_put(runner, &sample_killed, 1);
 	assert_true(sink_runner_safe(runner, &event, &ordinal));
 	assert_int_equal(ordinal, 1);
 	procobsrv_event_unref(event);
-	block(true);
-	put(runner, &sample_start, 2);
-	wait_in_write();
-	put(runner, &sample_killed, 3);
+	runner_block(true);
+	runner_put(runner, &sample_start, 2);
+	runner_wait_in_write();
+	runner_put(runner, &sample_killed, 3);
 	assert_false(sink_runner_safe(runner, &event, &ordinal));
-	block(false);
+	runner_block(false);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
 	assert_true(sink_runner_safe(runner, &event, &ordinal));
 	assert_int_equal(ordinal, 3);
@@ -331,23 +216,23 @@ static void test_release(void **state)
 	uint64_t ordinal;
 
 	(void)state;
-	held = begin("durable: {queue: 4}");
+	held = runner_begin("durable: {queue: 4}");
 	atomic_store(&held_put, 0);
-	block(true);
+	runner_block(true);
 	assert_int_equal(pthread_create(&thread, NULL, put_many, NULL), 0);
 	WAIT_FOR(atomic_load(&held_put) == 4);
 	sink_runner_release(held);
 	pthread_join(thread, NULL);
 	assert_int_equal(atomic_load(&held_put), 10);
 	assert_false(sink_runner_flush(held, SECOND_NS / 100));
-	block(false);
+	runner_block(false);
 	assert_true(sink_runner_flush(held, 20 * SECOND_NS));
 	assert_int_equal(probe.count, 4);
 	assert_true(sink_runner_safe(held, &event, &ordinal));
 	assert_int_equal(ordinal, 4);
 	procobsrv_event_unref(event);
 	sink_runner_resume(held);
-	put(held, &sample_start, 11);
+	runner_put(held, &sample_start, 11);
 	assert_true(sink_runner_flush(held, 20 * SECOND_NS));
 	assert_int_equal(probe.taken[4].seq, 11);
 	sink_runner_stop(held);
@@ -356,23 +241,23 @@ static void test_release(void **state)
 /* It is tried again, with the same events, and later opened anew. */
 static void test_failing_write(void **state)
 {
-	struct sink_runner *runner = begin("passing:");
+	struct sink_runner *runner = runner_begin("passing:");
 
 	(void)state;
 	WAIT_FOR(atomic_load(&probe.opened) == 1);
 	atomic_store(&probe.fail_write, 3);
 	uint64_t begin_ns = os_monotonic_ns();
-	put(runner, &sample_start, 1);
-	put(runner, &sample_start, 2);
-	WAIT_FOR(ask(runner).failures >= 1);
-	struct sink_runner_statistics statistics = ask(runner);
+	runner_put(runner, &sample_start, 1);
+	runner_put(runner, &sample_start, 2);
+	WAIT_FOR(runner_ask(runner).failures >= 1);
+	struct sink_runner_statistics statistics = runner_ask(runner);
 	assert_true(statistics.failing && statistics.failing_since_ns > 0);
 	assert_string_equal(statistics.error, "the probe's disk is full");
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
 	/* 100 ms, 200 ms, 400 ms. */
 	assert_true(os_monotonic_ns() - begin_ns >= 690 * (SECOND_NS / 1000));
-	WAIT_FOR(!ask(runner).failing);
-	assert_int_equal(ask(runner).failures, 3);
+	WAIT_FOR(!runner_ask(runner).failing);
+	assert_int_equal(runner_ask(runner).failures, 3);
 	assert_int_equal(probe.count, 2);
 	assert_int_equal(atomic_load(&probe.opened), 3);
 	assert_int_equal(atomic_load(&probe.closed), 2);
@@ -384,21 +269,21 @@ static void test_failing_open(void **state)
 	struct sink_runner *runner;
 
 	(void)state;
-	const struct configuration *configuration = configure("passing:");
-	reset();
+	const struct configuration *configuration = runner_configure("passing:");
+	runner_reset();
 	atomic_store(&probe.fail_open, 2);
 	assert_int_equal(sink_runner_start(configuration, configuration->sinks, NULL, &runner), 0);
 	configuration_unref(configuration);
-	put(runner, &sample_start, 1);
+	runner_put(runner, &sample_start, 1);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
-	assert_int_equal(ask(runner).failures, 2);
+	assert_int_equal(runner_ask(runner).failures, 2);
 	assert_int_equal(probe.count, 1);
 	sink_runner_stop(runner);
 }
 
 static void change(struct sink_runner *runner, const char *text)
 {
-	const struct configuration *configuration = configure(text);
+	const struct configuration *configuration = runner_configure(text);
 
 	assert_int_equal(sink_runner_change(runner, configuration, configuration->sinks), 0);
 	configuration_unref(configuration);
@@ -406,10 +291,10 @@ static void change(struct sink_runner *runner, const char *text)
 
 static void test_change(void **state)
 {
-	struct sink_runner *runner = begin("passing:");
+	struct sink_runner *runner = runner_begin("passing:");
 
 	(void)state;
-	put(runner, &sample_start, 1);
+	runner_put(runner, &sample_start, 1);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
 	assert_string_equal(probe.path, "/initial");
 	change(runner, "passing: {path: /initial}");
@@ -417,8 +302,8 @@ static void test_change(void **state)
 	change(runner, "passing: {path: /other, kinds: [exit]}");
 	WAIT_FOR(atomic_load(&probe.opened) == 2);
 	assert_int_equal(atomic_load(&probe.closed), 1);
-	put(runner, &sample_start, 2);
-	put(runner, &sample_killed, 3);
+	runner_put(runner, &sample_start, 2);
+	runner_put(runner, &sample_killed, 3);
 	assert_true(sink_runner_flush(runner, 20 * SECOND_NS));
 	assert_string_equal(probe.path, "/other");
 	assert_int_equal(probe.count, 2);
@@ -429,13 +314,13 @@ static void test_change(void **state)
 /* One that hangs in write() takes its new settings when it comes back, with what waits. */
 static void test_change_while_failing(void **state)
 {
-	struct sink_runner *runner = begin("durable:");
+	struct sink_runner *runner = runner_begin("durable:");
 
 	(void)state;
 	WAIT_FOR(atomic_load(&probe.opened) == 1);
 	atomic_store(&probe.fail_write, 1000);
-	put(runner, &sample_start, 1);
-	WAIT_FOR(ask(runner).failures >= 4);
+	runner_put(runner, &sample_start, 1);
+	WAIT_FOR(runner_ask(runner).failures >= 4);
 	atomic_store(&probe.fail_write, 0);
 	uint64_t begin_ns = os_monotonic_ns();
 	change(runner, "durable: {path: /other}");
@@ -448,7 +333,7 @@ static void test_change_while_failing(void **state)
 
 static void test_tend(void **state)
 {
-	struct sink_runner *runner = begin("passing:");
+	struct sink_runner *runner = runner_begin("passing:");
 
 	(void)state;
 	WAIT_FOR(atomic_load(&probe.tended) >= 2);
