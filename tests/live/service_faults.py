@@ -414,6 +414,34 @@ def clock(room):
     room.check("clock: no process ran for a day", wrong == 0, wrong)
 
 
+def history(room):
+    """Who asks while a storm is written gets whole answers, and never that the record is busy."""
+    def ask():
+        """How many ends of the storm are told, or what is wrong."""
+        answer = subprocess.run([room.consctl, "history", "--record", room.record, "-j", "--name",
+                                 room.storms.name], capture_output=True, text=True, check=False)
+        if answer.returncode or answer.stderr:
+            return "%d: %s" % (answer.returncode, answer.stderr)
+        kinds = [json.loads(line)["kind"] for line in answer.stdout.splitlines()]
+        whole = kinds[0] == "begin" and kinds[-1] == "end"
+        return kinds.count("exit") if whole else "cut off: %s" % kinds[-3:]
+
+    room.service.start()
+    service_room.wait_for(lambda: os.path.exists(room.record), "the record")
+    room.storms.start(2 * COUNT)
+    answers = []
+    while not room.storms.has_ended() or len(answers) < 5:
+        answers.append(ask())
+    room.storms.wait()
+    wrong = [answer for answer in answers if isinstance(answer, str)]
+    room.check("history: %d answers during a storm, all whole" % len(answers), not wrong, wrong)
+    room.check("history: each has what the one before had",
+               wrong or all(one <= next for one, next in zip(answers, answers[1:])), answers)
+    room.service.wait_done()
+    service_room.wait_for(lambda: ask() == 2 * COUNT, "all of the storm in the answer", 15)
+    room.check("history: it stops", room.service.stop() == 0)
+
+
 def listeners(pid):
     """What a process listens on, by address or path."""
     text = subprocess.check_output(["ss", "-lntuxpH"], text=True)
@@ -445,7 +473,7 @@ def listening(room):
 
 TESTS = {test.__name__: test
          for test in (listening, disk_full, read_only, locked, behind, held_and_killed, damaged, one_of_two, sockets,
-                      configuration, clock)}
+                      configuration, clock, history)}
 
 
 def main():
