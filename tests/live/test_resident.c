@@ -68,7 +68,7 @@ static void killed_readers(void)
  * the ring would not hold them until the next reader has begun. */
 static void killed_long_arguments(void)
 {
-	kill_readers(300, 100, "90000");
+	kill_readers(live_scaled(300), 100, "90000");
 }
 
 /* A reader that is stopped, not dead: the ring holds what happens. */
