@@ -177,11 +177,11 @@ void cgroup_table_visit(const struct cgroup_table *table,
 	visit_half(&table->older, &table->recent, visit, param);
 }
 
-void cgroup_append_record(const struct cgroup *group, struct buffer *buffer)
+void cgroup_append_record(uint64_t id, const char *path, struct buffer *buffer)
 {
 	static const char padding[8];
-	size_t length = strlen(group->path);
-	struct record_cgroup told = {.id = group->id, .length = (uint32_t)length};
+	size_t length = strlen(path);
+	struct record_cgroup told = {.id = id, .length = (uint32_t)length};
 	struct record_header header = {
 	    .size = (uint32_t)(sizeof header + sizeof told + length),
 	    .version = RECORD_VERSION,
@@ -190,6 +190,6 @@ void cgroup_append_record(const struct cgroup *group, struct buffer *buffer)
 
 	buffer_append(buffer, &header, sizeof header);
 	buffer_append(buffer, &told, sizeof told);
-	buffer_append(buffer, group->path, length);
+	buffer_append(buffer, path, length);
 	buffer_append(buffer, padding, -buffer->size & 7);
 }

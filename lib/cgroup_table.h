@@ -29,9 +29,8 @@ struct cgroup {
 struct cgroup *cgroup_ref(struct cgroup *group); /* NULL is allowed */
 void cgroup_unref(struct cgroup *group);	 /* NULL is allowed */
 
-/* Appends a RECORD_CGROUP that tells of a group whose path is known, padded with zero to 8 bytes.
- */
-void cgroup_append_record(const struct cgroup *group, struct buffer *buffer);
+/* Appends a RECORD_CGROUP that tells the path of a group, padded with zero to 8 bytes. */
+void cgroup_append_record(uint64_t id, const char *path, struct buffer *buffer);
 
 /* Half of the groups that a table holds at most. */
 #define CGROUP_TABLE_HALF 8192

@@ -75,7 +75,7 @@ static void begin_block(struct checkpoint *checkpoint)
 
 static void append_cgroup(const struct cgroup *group, void *param)
 {
-	cgroup_append_record(group, param);
+	cgroup_append_record(group->id, group->path, param);
 }
 
 static int write_table(struct checkpoint *checkpoint, struct table_file *file,

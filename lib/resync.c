@@ -104,8 +104,10 @@ static void order(struct record_view *views, size_t count)
 	}
 }
 
-/* The snapshot's records in order of start; the caller frees. NULL: no memory, or none. */
-static struct record_view *decode(const struct resync *resync, size_t *count)
+/* The snapshot's processes in order of start, what its notes tell is learned; the caller frees.
+ * NULL: no memory. */
+static struct record_view *decode(const struct resync *resync, struct dispatch *dispatch,
+				  size_t *count)
 {
 	const struct buffer *records = &resync->records;
 	size_t most = records->size / (sizeof(struct record_header) + sizeof(struct record_body));
@@ -117,8 +119,10 @@ static struct record_view *decode(const struct resync *resync, size_t *count)
 	for (size_t offset = 0; offset < records->size;) {
 		struct record_header header;
 		memcpy(&header, records->data + offset, sizeof header);
-		if (!record_decode(records->data + offset, header.size, &views[*count]) &&
-		    header.kind == RECORD_EXISTING)
+		bool whole = !record_decode(records->data + offset, header.size, &views[*count]);
+		if (whole && header.kind >= RECORD_NOTES)
+			dispatch_note(dispatch, &views[*count]);
+		else if (whole && header.kind == RECORD_EXISTING)
 			++*count;
 		offset += (header.size + 7) & ~(size_t)7;
 	}
@@ -131,7 +135,7 @@ int resync_fill(struct resync *resync, struct dispatch *dispatch,
 		const struct procobsrv_process ***existing, size_t *existing_count)
 {
 	size_t count, filled = 0;
-	struct record_view *views = decode(resync, &count);
+	struct record_view *views = decode(resync, dispatch, &count);
 	const struct procobsrv_process **list = calloc(count + 1, sizeof *list);
 	int error = 0;
 
@@ -258,7 +262,7 @@ static bool still_runs(struct dispatch *dispatch, const struct record_body *body
 void resync_conclude(struct resync *resync, struct dispatch *dispatch)
 {
 	size_t count;
-	struct record_view *views = decode(resync, &count);
+	struct record_view *views = decode(resync, dispatch, &count);
 	struct dispatch_identity *running = calloc(count + 1, sizeof *running);
 	size_t running_count = 0;
 

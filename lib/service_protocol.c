@@ -194,13 +194,21 @@ void service_write_more(struct buffer *buffer, size_t frame, const void *data, s
 void service_write_record(struct buffer *buffer, size_t frame, const uint64_t *position,
 			  const struct record_header *header, const void *record)
 {
-	static const char padding[8];
+	size_t before = position ? sizeof *position : 0, size = before + padded(header->size);
+	char *at;
 
+	/* Once for each event and reader: room is made for all of it at a time. */
+	if (!buffer_reserve(buffer, size))
+		return;
+	at = buffer->data + buffer->size;
 	if (position)
-		buffer_append(buffer, position, sizeof *position);
-	buffer_append(buffer, header, sizeof *header);
-	buffer_append(buffer, (const char *)record + sizeof *header, header->size - sizeof *header);
-	service_write_more(buffer, frame, padding, padded(header->size) - header->size);
+		memcpy(at, position, sizeof *position);
+	memcpy(at + before, header, sizeof *header);
+	memcpy(at + before + sizeof *header, (const char *)record + sizeof *header,
+	       header->size - sizeof *header);
+	memset(at + before + header->size, 0, padded(header->size) - header->size);
+	buffer->size += size;
+	set_size(buffer, frame);
 }
 
 void service_write_error(struct buffer *buffer, int code, const char *text)

@@ -98,7 +98,11 @@ struct service_welcome {
 	char limits[SERVICE_LIMITS_SIZE]; /* what the service misses; empty: nothing */
 };
 
-/* Followed by `count` times: uint64_t position, and a record padded with zero to 8 bytes. */
+/*
+ * Followed by `count` times: uint64_t position, and a record padded with zero to 8 bytes. Before
+ * the first record that names a control group comes a note of its path (RECORD_CGROUP), where the
+ * service knows it; a note may come again.
+ */
 struct service_records {
 	struct service_cursor after; /* the last of them */
 	uint32_t count;		     /* may be 0: how far there was nothing to send */
@@ -110,7 +114,8 @@ struct service_snapshot {
 	uint32_t reserved;
 };
 
-/* The parts before it, put together, are `count` records, each padded with zero to 8 bytes. */
+/* The parts before it, put together, are `count` records, each padded with zero to 8 bytes: notes
+ * as in struct service_records, and one RECORD_EXISTING a process. */
 struct service_snapshot_end {
 	uint32_t id;
 	uint32_t count;

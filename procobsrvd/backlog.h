@@ -31,6 +31,7 @@ struct backlog_entry {
 	uint64_t after; /* position before which all is known when this one has been read */
 	uint64_t seq;
 	uint64_t time_ns;
+	uint64_t cgroup; /* whose path can be told (server->groups); 0: none */
 };
 
 struct backlog {

@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "server_private.h"
+#include "told_groups.h"
 
 #define READER_REQUESTS_MOST 1024u
 
@@ -53,6 +54,9 @@ struct reader {
 	bool in_snapshot;
 	struct buffer part; /* a process of it that is being sent */
 	size_t part_sent;
+
+	struct told_groups told_groups;	  /* in the stream */
+	struct told_groups listed_groups; /* in the snapshot, which is dealt with at another time */
 
 	struct service_inquiry inquiry;
 	bool in_inquiry;

@@ -116,7 +116,7 @@ static void begin_batch(struct reader *reader, struct batch *batch, uint64_t str
 	batch->frame = service_write(&reader->output, SERVICE_RECORDS, &none, sizeof none);
 }
 
-static void end_batch(const struct server *server, struct reader *reader, const struct batch *batch)
+static void end_batch(struct server *server, struct reader *reader, const struct batch *batch)
 {
 	struct service_records records = {
 	    .after =
@@ -137,6 +137,7 @@ static void end_batch(const struct server *server, struct reader *reader, const 
 		reader->output.size = batch->frame;
 		return;
 	}
+	server->busy |= batch->count > 0;
 	reader->told = reader->position;
 	reader->told_offset = reader->offset;
 	if (!reader->output.failed)
@@ -192,8 +193,31 @@ static void blank(struct reader *reader, size_t begin)
 	memcpy(record + sizeof(struct record_header) + sizeof shown, &exit, sizeof exit);
 }
 
+/* Tells the path of the control group before the first event that names its id. */
+static void send_group(struct server *server, struct reader *reader, struct batch *batch,
+		       const struct backlog_entry *entry)
+{
+	struct buffer note = BUFFER_EMPTY;
+	struct record_header header;
+
+	if (!entry->cgroup || told_groups_has(&reader->told_groups, entry->cgroup))
+		return;
+	const struct cgroup *group = cgroup_table_find(&server->groups, entry->cgroup);
+	if (!group || !group->path)
+		return;
+	cgroup_append_record(group->id, group->path, &note);
+	if (!note.failed) {
+		memcpy(&header, note.data, sizeof header);
+		service_write_record(&reader->output, batch->frame, &entry->position, &header,
+				     note.data);
+		batch->count++;
+		told_groups_add(&reader->told_groups, group->id);
+	}
+	buffer_free(&note);
+}
+
 /* Sends the records of an entry from where it stands; false: no more fits for now. */
-static bool send_entry(struct reader *reader, struct batch *batch,
+static bool send_entry(struct server *server, struct reader *reader, struct batch *batch,
 		       const struct backlog_entry *entry, enum sight sight)
 {
 	const char *records = (const char *)(entry + 1);
@@ -205,6 +229,8 @@ static bool send_entry(struct reader *reader, struct batch *batch,
 
 		if (reader->output.size - batch->frame > OUTPUT_SIZE)
 			return false;
+		if (!reader->within && sight == SIGHT_ALL)
+			send_group(server, reader, batch, entry);
 		memcpy(&header, record, sizeof header);
 		/* The numbers are the reader's own. */
 		header.number = reader->number + (entry->kind == BACKLOG_EVENT);
@@ -265,7 +291,7 @@ static void fill_records(struct server *server, struct reader *reader)
 				break;
 			batch.stream = entry->stream;
 		}
-		room = sight == SIGHT_NONE || send_entry(reader, &batch, entry, sight);
+		room = sight == SIGHT_NONE || send_entry(server, reader, &batch, entry, sight);
 		if (room)
 			pass(reader, entry, sight);
 	}
@@ -292,27 +318,44 @@ bool reader_begin_snapshot(struct server *server, struct reader *reader, uint32_
 		return false;
 	reader->in_snapshot = true;
 	reader->list_next = 0;
+	reader->listed_groups = (struct told_groups){0};
 	reader->part.size = reader->part_sent = 0;
 	if (reader->snapshot.position > reader->wanted)
 		reader->wanted = reader->snapshot.position;
 	return true;
 }
 
-/* Makes the next record of the list. */
+static void hide_image(struct buffer *part, size_t begin)
+{
+	struct record_header header;
+
+	if (part->failed)
+		return;
+	memcpy(&header, part->data + begin, sizeof header);
+	header.flags &= ~(uint32_t)(RECORD_HAS_IMAGE | RECORD_UTF16);
+	header.size = sizeof header + sizeof(struct record_body);
+	memcpy(part->data + begin, &header, sizeof header);
+	part->size = begin + PADDED(header.size);
+}
+
+/* Makes the next record of the list, and that of its control group if it is the first one of it. */
 static void make_part(struct reader *reader)
 {
 	const struct census_item *item = &reader->list.items[reader->list_next++];
-	struct record_header header;
+	const struct procobsrv_process *process = item->process;
+	struct buffer *part = &reader->part;
 
-	reader->part.size = reader->part_sent = 0;
-	record_build_existing_of(item->process, &reader->part);
-	if (reader->part.failed || !item->hide_image)
-		return;
-	memcpy(&header, reader->part.data, sizeof header);
-	header.flags &= ~(uint32_t)(RECORD_HAS_IMAGE | RECORD_UTF16);
-	header.size = sizeof header + sizeof(struct record_body);
-	memcpy(reader->part.data, &header, sizeof header);
-	reader->part.size = PADDED(header.size);
+	part->size = reader->part_sent = 0;
+	if (process->cgroup && !told_groups_has(&reader->listed_groups, process->cgroup_id)) {
+		cgroup_append_record(process->cgroup_id, process->cgroup, part);
+		told_groups_add(&reader->listed_groups, process->cgroup_id);
+		reader->snapshot.count++;
+	}
+	size_t begin = part->size;
+	record_build_existing_of(process, part);
+	reader->snapshot.count++;
+	if (item->hide_image)
+		hide_image(part, begin);
 }
 
 static void fill_snapshot(struct reader *reader)
@@ -326,7 +369,6 @@ static void fill_snapshot(struct reader *reader)
 			break;
 		if (!rest) {
 			make_part(reader);
-			reader->snapshot.count++;
 			continue;
 		}
 		size_t size = rest < OUTPUT_SIZE ? rest : OUTPUT_SIZE;
@@ -377,9 +419,9 @@ static int flush(struct reader *reader)
 
 bool reader_send(struct server *server, struct reader *reader)
 {
-	int sent = flush(reader);
+	int sent = flush(reader), turn;
 
-	for (int turn = 0; sent > 0 && turn < TURNS; turn++) {
+	for (turn = 0; sent > 0 && turn < TURNS; turn++) {
 		fill(server, reader);
 		/* Half an answer is none. */
 		if (reader->output.failed)
@@ -391,6 +433,7 @@ bool reader_send(struct server *server, struct reader *reader)
 	if (sent < 0 || (sent > 0 && reader->state == READER_ENDS))
 		return false;
 	reader->waits_for_room = !sent;
+	server->has_more |= sent && turn == TURNS;
 	connection_watch(reader->connection,
 			 (reader->state == READER_ENDS ? 0u : CONNECTION_INPUT) |
 			     (sent ? 0u : CONNECTION_ROOM),

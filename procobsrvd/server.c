@@ -15,6 +15,8 @@
 #define GREETING_NS 10000000000u /* for a hello */
 #define SETTLE_MS   5
 #define POLL_MS	    1000
+/* While events come, those of so long are sent at once: one by one each would wake each reader. */
+#define ROUND_NS 4000000u
 
 /* ---- the thread of the events ---- */
 
@@ -116,6 +118,18 @@ static void note_place(struct server *server, const struct procobsrv_event *even
 	server->delivered += observed;
 }
 
+/* The lock. So that the path can be told before the event, to each reader that is to have it. */
+static uint64_t note_group(struct server *server, const struct procobsrv_process *process)
+{
+	if (!process || !process->cgroup)
+		return 0;
+	if (process->cgroup_id != server->last_group &&
+	    cgroup_table_put(&server->groups, process->cgroup_id, process->cgroup,
+			     strlen(process->cgroup)))
+		server->last_group = process->cgroup_id;
+	return process->cgroup_id;
+}
+
 /* The lock. Everything that changes with an event changes at once. */
 static void take(struct server *server, const struct procobsrv_event *event, bool encoded)
 {
@@ -131,6 +145,7 @@ static void take(struct server *server, const struct procobsrv_event *event, boo
 		return;
 	entry.uid = census_apply(&server->census, event, &entry.others);
 	note_place(server, event, &entry);
+	entry.cgroup = note_group(server, event->process);
 	if (!encoded)
 		server->covered = server->position;
 	else if (!synthetic)
@@ -215,7 +230,7 @@ static void serve_all(struct server *server)
 	pthread_mutex_lock(&server->lock);
 	bool seeded = server->seeded;
 	pthread_mutex_unlock(&server->lock);
-	server->unsettled = false;
+	server->unsettled = server->busy = server->has_more = false;
 	for (struct reader *reader = server->readers, *next; reader; reader = next) {
 		next = reader->next;
 		if (reader->state == READER_WAITS && seeded)
@@ -237,6 +252,17 @@ static void on_connected(struct connection *connection, void *param)
 static void on_readable(void *holder, void *param)
 {
 	reader_receive(param, holder);
+}
+
+/* Until the round that began at that time has lasted long enough. */
+static void pause_round(struct server *server, uint64_t begin_ns)
+{
+	uint64_t passed;
+
+	pthread_mutex_lock(&server->lock);
+	while (!atomic_load(&server->ending) && (passed = os_monotonic_ns() - begin_ns) < ROUND_NS)
+		os_condition_wait(&server->paused, &server->lock, ROUND_NS - passed);
+	pthread_mutex_unlock(&server->lock);
 }
 
 static bool is_caught_up(struct server *server)
@@ -264,7 +290,10 @@ static void *run(void *param)
 		int timeout = is_caught_up(server) ? server->unsettled ? SETTLE_MS : POLL_MS : 0;
 		transport_wait(server->transport, timeout, &calls);
 		atomic_store(&server->idle, false);
+		uint64_t begin_ns = os_monotonic_ns();
 		serve_all(server);
+		if (server->busy && !server->has_more)
+			pause_round(server, begin_ns);
 		transport_tend(server->transport);
 		stop_encoding(server);
 	}
@@ -296,8 +325,10 @@ static void free_server(struct server *server)
 	transport_close(server->transport);
 	backlog_close(&server->backlog);
 	census_free(&server->census);
+	cgroup_table_free(&server->groups);
 	record_writer_free(&server->writer);
 	buffer_free(&server->scratch);
+	pthread_cond_destroy(&server->paused);
 	pthread_mutex_destroy(&server->lock);
 	free(server->place);
 	free(server->group);
@@ -312,6 +343,7 @@ int server_open(const struct server_options *options, struct server **opened)
 	if (!server)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the readers' socket");
 	pthread_mutex_init(&server->lock, NULL);
+	os_condition_init(&server->paused);
 	server->last_read_ns = os_monotonic_ns();
 	/* Who read from an earlier run may come back. */
 	server->encoding = true;
@@ -375,6 +407,9 @@ void server_close(struct server *server)
 		return;
 	atomic_store(&server->ending, true);
 	transport_wake(server->transport);
+	pthread_mutex_lock(&server->lock);
+	pthread_cond_signal(&server->paused);
+	pthread_mutex_unlock(&server->lock);
 	pthread_join(server->thread, NULL);
 	while (server->readers)
 		reader_close(server, server->readers);

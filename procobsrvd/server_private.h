@@ -4,6 +4,7 @@
 #define PROCOBSRV_PROCOBSRVD_SERVER_PRIVATE_H
 
 #include "backlog.h"
+#include "cgroup_table.h"
 #include "record_writer.h"
 #include "server.h"
 #include "service_protocol.h"
@@ -29,14 +30,19 @@ struct server {
 	uint64_t last_read_ns; /* when the last reader had gone */
 	bool seed_requested;
 	bool unsettled; /* a reader waits for what the kernel has observed */
+	bool busy;	/* events were sent in this round */
+	bool has_more;	/* a reader has room for more than was sent to it */
 
 	struct transport *transport; /* the server's thread; any may wake it */
 	_Atomic bool ending;
 	_Atomic bool idle; /* the thread waits for events of the stream */
 
-	pthread_mutex_t lock; /* guards what follows, and what reader.h says */
+	pthread_mutex_t lock;  /* guards what follows, and what reader.h says */
+	pthread_cond_t paused; /* told of the end */
 	struct census census;
 	struct backlog backlog;
+	struct cgroup_table groups; /* those of the events in the backlog */
+	uint64_t last_group;	    /* that was put there */
 	bool seeded;
 	bool encoding;	  /* somebody reads, or may come back */
 	uint64_t covered; /* position from which on all is in the backlog or was evicted */

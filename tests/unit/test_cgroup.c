@@ -5,6 +5,7 @@
 #include "dispatch.h"
 #include "harness.h"
 #include "records.h"
+#include "resync.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -240,7 +241,7 @@ static void feed_group(struct dispatch *dispatch, uint64_t id, const char *path)
 	struct buffer record = BUFFER_EMPTY;
 	struct record_header header;
 
-	cgroup_append_record(&group, &record);
+	cgroup_append_record(group.id, group.path, &record);
 	memcpy(&header, record.data, sizeof header);
 	feed(dispatch, record.data, header.size);
 	buffer_free(&record);
@@ -296,13 +297,60 @@ static void events_tell_their_group(void **state)
 		procobsrv_event_unref(&kept.events[i]->public);
 }
 
+/* A snapshot as the service sends it: the note, then who is in the group. */
+static int tell_snapshot(struct source *source, source_on_record on_record, void *param,
+			 uint64_t *position)
+{
+	struct buffer note = BUFFER_EMPTY;
+	struct record_header header;
+	struct test_record record;
+
+	(void)source;
+	record_build_existing(&record, 20, 100, 1, 1, 0);
+	((struct record_body *)(record.data + sizeof header))->cgroup = 90;
+	on_record(record.data, record.size, param);
+	cgroup_append_record(91, "/late.scope", &note);
+	memcpy(&header, note.data, sizeof header);
+	on_record(note.data, header.size, param);
+	record_build_existing(&record, 21, 101, 1, 1, 0);
+	((struct record_body *)(record.data + sizeof header))->cgroup = 91;
+	on_record(record.data, record.size, param);
+	buffer_free(&note);
+	*position = 1;
+	return 0;
+}
+
+static void snapshots_tell_groups(void **state)
+{
+	const struct source_operations operations = {.snapshot = tell_snapshot};
+	const struct procobsrv_process **existing;
+	struct resync resync = {0};
+	struct dispatch dispatch;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(dispatch_init(&dispatch), 0);
+	assert_int_equal(resync_begin(&resync, &operations, NULL), 0);
+	assert_int_equal(resync_fill(&resync, &dispatch, NULL, 0, &existing, &count), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(existing[0]->pid, 20);
+	assert_null(existing[0]->cgroup);
+	assert_int_equal(existing[1]->pid, 21);
+	assert_string_equal(existing[1]->cgroup, "/late.scope");
+	assert_string_equal(existing[1]->unit, "late.scope");
+	for (size_t i = 0; i < count; i++)
+		procobsrv_process_unref(existing[i]);
+	free(existing);
+	resync_free(&resync);
+	dispatch_free(&dispatch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(names_in_paths),
-	    cmocka_unit_test(groups_are_asked_for_once),
-	    cmocka_unit_test(table_is_bounded),
-	    cmocka_unit_test(events_tell_their_group),
+	    cmocka_unit_test(names_in_paths),	     cmocka_unit_test(groups_are_asked_for_once),
+	    cmocka_unit_test(table_is_bounded),	     cmocka_unit_test(events_tell_their_group),
+	    cmocka_unit_test(snapshots_tell_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
