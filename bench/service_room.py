@@ -237,13 +237,17 @@ class Storms:
     def name(self):
         return os.path.basename(self.child)[:15]
 
-    def start(self, count, rate=0, mode="vfork-exec"):
+    def command(self, count, rate=0, mode="vfork-exec"):
+        """The words of the next one."""
         truth = self.work + "/truth-%d" % len(self.truths)
         self.truths.append(truth)
         words = [self.storm, "--child", self.child, "-n", str(count), "-m", mode, "-t", truth,
                  "--signal-every", "97"]
-        self.running = subprocess.Popen(words + (["-r", str(rate)] if rate else []),
-                                        stdout=subprocess.PIPE, text=True)
+        return words + (["-r", str(rate)] if rate else [])
+
+    def start(self, count, rate=0, mode="vfork-exec"):
+        self.running = subprocess.Popen(self.command(count, rate, mode), stdout=subprocess.PIPE,
+                                        text=True)
 
     def has_ended(self):
         return self.running is None or self.running.poll() is not None

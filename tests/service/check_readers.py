@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Readers of the service: many, slow, dead, hostile and without rights. TAP.
 
-usage: check_readers.py READERS_HOST READERS_CROWD CONSCTL
+usage: check_readers.py READERS_HOST CONSCTL CROWD STORM STORM_CHILD
 
 PROCOBSRV_READERS, PROCOBSRV_READERS_PROCESSES and PROCOBSRV_READERS_MEMORY (bytes) make it larger.
 """
@@ -10,6 +10,8 @@ import json
 import os
 import pwd
 import re
+import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -17,11 +19,12 @@ import sys
 import tempfile
 import threading
 
-HOST, CROWD, CONSCTL = sys.argv[1:4]
+HOST, CONSCTL, CROWD, STORM, CHILD = sys.argv[1:6]
 READERS = int(os.environ.get("PROCOBSRV_READERS", "50"))
-PROCESSES = int(os.environ.get("PROCOBSRV_READERS_PROCESSES", "300"))
+PROCESSES = int(os.environ.get("PROCOBSRV_READERS_PROCESSES", "5000"))
 MEMORY = int(os.environ.get("PROCOBSRV_READERS_MEMORY", str(32 << 20)))
 NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+GROUPS = 200
 MAGIC = 0x5653424F
 HELLO, SNAPSHOT, STATISTICS, BYE, WELCOME, ERROR = 1, 2, 3, 4, 101, 106
 CORRUPT, VERSION = -12, -13
@@ -135,27 +138,38 @@ def check_refusals(host):
          "after all that it still answers", listed.stderr)
 
 
-def check_crowd(host, stopped, killed):
+def run_crowd(host, directory, count, stopped, killed, processes):
+    """The crowd's exit status, its output, and the figures of its last line."""
+    truth, child = directory + "/truth", "%s/r%d" % (directory, os.getpid())
+    shutil.copy(CHILD, child)
+    storm = ["-n", str(processes), "-c", child, "-t", truth]
+    ran = host.run([CROWD, *storm, "-s", str(stopped), "-k", str(killed), str(count),
+                    STORM, *storm, "--signal-every", "97"])
+    lines = ran.stdout.splitlines() or [""]
+    figures = dict(word.split("=") for word in lines[-1].split())
+    return ran.returncode, ran.stdout + ran.stderr, figures
+
+
+def check_crowd(host, directory, stopped, killed):
     before = host.resident_kib()
-    ran = host.run([CROWD, str(READERS), str(stopped), str(killed), str(PROCESSES)])
+    status, said, figures = run_crowd(host, directory, READERS, stopped, killed, PROCESSES)
     after = host.resident_kib()
-    lines = ran.stdout.splitlines()
-    tell(ran.returncode == 0 and len(lines) == READERS - killed,
-         f"{READERS} readers, {stopped} stopped, {killed} killed, {PROCESSES} processes: "
-         "the others have all, in order", ran.stdout, ran.stderr)
+    tell(status == 0 and int(figures["whole"]) >= READERS - stopped - killed,
+         f"{READERS} readers, {stopped} stopped, {killed} killed, a storm of {PROCESSES} "
+         "processes: the others have all, in order", said)
     # The backlog, what is on its way to each, and the host's own ring (mapped twice) and queue.
     bound = MEMORY // 1024 + READERS * 400 + 2 * 16384 + 8192
     print(f"# memory before {before} KiB, after {after} KiB, bound for growth {bound} KiB")
     tell(after - before <= bound, "the memory stays in its bound", before, after)
 
 
-def check_overtaken(path):
+def check_overtaken(path, directory):
     """The backlog is so small that who is stopped is overtaken, and told so."""
     host = Host(path, 1 << 20, 64, "none")
-    ran = host.run([CROWD, "2", "1", "0", str(max(PROCESSES, 2000))])
-    found = re.search(r"reader 0 stopped .* lost (\d+)", ran.stdout)
-    tell(found is not None and int(found[1]) > 0 and "reader 1 running" in ran.stdout,
-         "one that was overtaken is told what it missed", ran.stdout, ran.stderr)
+    status, said, _ = run_crowd(host, directory, 2, 1, 0, PROCESSES)
+    found = re.search(r"reader=0 state=stopped good=1 .* lost=(\d+)", said)
+    tell(status == 0 and found is not None and int(found[1]) > 0,
+         "one that was overtaken is told what it missed, in exact numbers", said)
     refused = host.run(NOBODY + [CONSCTL, "list", "--backend", "service"])
     tell(refused.returncode == 1 and "only root" in refused.stderr,
          "who has no rights is refused, and told why", refused.stderr)
@@ -202,13 +216,89 @@ def check_rights(host):
          "and nothing of others", told)
 
 
-def check_goes_on(path, environment):
-    """The service ends and begins again: a reader goes on by itself, or says why it does not."""
-    host = Host(path, MEMORY, 64, "own")
-    watch = subprocess.Popen([CONSCTL, "watch", "--backend", "service"], env=environment,
+def make_group(mount, number):
+    """A control group in which one process runs, and which is gone when this returns."""
+    path = f"{mount}/procobsrv-readers-{os.getpid()}-{number}"
+    os.mkdir(path)
+    child = os.fork()
+    if not child:
+        with open(path + "/cgroup.procs", "w", encoding="ascii") as processes:
+            processes.write("0")
+        os.execv("/bin/true", ["true", f"group-{number}"])
+    os.waitpid(child, 0)
+    os.rmdir(path)
+
+
+def read_as_nobody(path, mark):
+    """A process without rights that reads until the mark, and ends with 0 if it is told nothing of groups that it
+    is not in."""
+    ready, said = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(said)
+        os.read(ready, 1)
+        os.close(ready)
+        return child
+    nobody = pwd.getpwnam("nobody")
+    os.setgroups([])
+    os.setresgid(nobody.pw_gid, nobody.pw_gid, nobody.pw_gid)
+    os.setresuid(nobody.pw_uid, nobody.pw_uid, nobody.pw_uid)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(30)
+        connection.connect(path)
+        connection.sendall(hello())
+        told = connection.recv(1 << 20)
+        os.write(said, b"r")
+        while mark not in told:
+            told += connection.recv(1 << 20)
+    os._exit(b"/procobsrv-readers-" in told)
+
+
+def check_groups(host):
+    """The paths of control groups that are gone before anybody could look."""
+    with open("/proc/mounts", encoding="utf-8") as mounts:
+        found = [line.split()[1] for line in mounts if line.split()[2] == "cgroup2"]
+    if not found:
+        tell(True, "control groups # SKIP there is no unified hierarchy")
+        return
+    watch = subprocess.Popen([CONSCTL, "watch", "--backend", "service", "-j"],
+                             env=host.environment, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+    watch.stderr.readline()
+    watch.send_signal(signal.SIGSTOP)
+    other = read_as_nobody(host.path, b"own-mark")
+    for number in range(GROUPS):
+        make_group(found[0], number)
+    subprocess.run(NOBODY + ["/bin/true", "own-mark"], check=True)
+    watch.send_signal(signal.SIGCONT)
+    told = {}
+    for line in watch.stdout:
+        event = json.loads(line)
+        argv = event.get("process", {}).get("argv", [""])
+        if argv[-1].startswith("group-") and event["kind"] in ("exec", "exit"):
+            path = event["process"].get("cgroup_path", "")
+            told.setdefault(argv[-1], []).append(path.rsplit("-", 1)[-1])
+        if argv[-1] == f"group-{GROUPS - 1}" and event["kind"] == "exit":
+            break
+    watch.kill()
+    watch.communicate()
+    wrong = [number for number in range(GROUPS)
+             if told.get(f"group-{number}") != [str(number)] * 2]
+    tell(not wrong, f"{GROUPS} control groups that were gone at once: each has its path", wrong, told)
+    tell(os.waitpid(other, 0)[1] == 0, "who has no rights is told nothing of them")
+
+
+def lose_service(path):
+    """A watch whose service ends and does not come back."""
+    host = Host(path, 1 << 20, 64, "own")
+    watch = subprocess.Popen([CONSCTL, "watch", "--backend", "service"], env=host.environment,
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     watch.stderr.readline()
     host.end()
+    return watch
+
+
+def check_lost(watch):
     _, said = watch.communicate(timeout=60)
     tell(watch.returncode == 1 and "not back after" in said, "a watch says why it ended", said)
 
@@ -219,13 +309,15 @@ def main():
         path = os.path.join(directory, "socket")
         host = Host(path, MEMORY, READERS + 8, "own")
         check_refusals(host)
+        lost = lose_service(path + "-lost")
         check_rights(host)
-        check_crowd(host, READERS // 5, READERS // 10)
+        check_groups(host)
+        check_crowd(host, directory, READERS // 5, READERS // 10)
         status, last = host.end()
         print("#", last.strip())
         tell(status == 0 and " lost 0 " in last, "the host has lost nothing", last)
-        check_overtaken(path)
-        check_goes_on(path, host.environment)
+        check_overtaken(path, directory)
+        check_lost(lost)
     print(f"1..{number}")
     return 0 if passed else 1
 
