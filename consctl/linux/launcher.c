@@ -10,13 +10,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +119,33 @@ static size_t find_program(const struct worker *worker, pid_t pid)
 	return index;
 }
 
+/*
+ * execvp() tries one directory of PATH after the other, and each try would be told as an exec of
+ * the tree that failed. So first the one that looks as if it could be run; execvp() has the last
+ * word. Returns if it failed, with errno.
+ */
+static void execute(char *const *arguments)
+{
+	const char *directory = strchr(arguments[0], '/') ? NULL : getenv("PATH");
+	char path[PATH_MAX];
+
+	while (directory) {
+		size_t size = strcspn(directory, ":");
+		/* An empty one is the working directory. */
+		int length = snprintf(path, sizeof(path), "%.*s%s%s", (int)size, directory,
+				      size ? "/" : "./", arguments[0]);
+		struct stat status;
+
+		if (length < (int)sizeof(path) && !access(path, X_OK) && !stat(path, &status) &&
+		    S_ISREG(status.st_mode)) {
+			execv(path, arguments);
+			break;
+		}
+		directory = directory[size] ? directory + size + 1 : NULL;
+	}
+	execvp(arguments[0], arguments);
+}
+
 static _Noreturn void run_program(const struct worker *worker, int failure)
 {
 	int error = launch_become(worker->user);
@@ -124,7 +154,7 @@ static _Noreturn void run_program(const struct worker *worker, int failure)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	launch_restore_signals();
 	if (!error) {
-		execvp(worker->arguments[0], worker->arguments);
+		execute(worker->arguments);
 		error = errno;
 	}
 	while (write(failure, &error, sizeof(error)) < 0 && errno == EINTR)

@@ -12,6 +12,8 @@ check 'summary: counts' err '^[0-9]+ processes: 2 failed, 1 killed, 0 still runn
 check 'summary: programs' err '^ +3 +0 +.* sleep$'
 check 'summary: the slowest' err '^ +[0-9]+ +6[0-9][0-9]\.[0-9] ms  sleep 0\.6$'
 check 'summary: takes failed execs' grep -q '"kind":"exec_failed"' "$work/lines"
+try env "PATH=/nowhere:/etc:$PATH" "$consctl" run --summary -- true
+check 'summary: to look for the command is no failed exec' err '; 0 failed execs; '
 try "$consctl" run --summary --kinds start,exit -- true
 check 'summary: kinds are as asked for' sh -c "! grep -q exec_failed '$work/out'"
 check 'summary: with those it has' err '^1 processes: 0 failed, 0 killed, 0 still running; 0 failed execs; 1 at once at most$'
