@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "loopback.h"
+#include "metrics_connections.h"
 #include "service.h"
 #include "unix_socket.h"
 
@@ -17,7 +18,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX		16u
+/* Those that make room are there until libmicrohttpd has run. */
+#define CONNECTIONS_MAX		(4 * METRICS_CONNECTIONS_KEPT)
 #define CONNECTION_SECONDS	10u
 #define CONNECTION_BYTES	((size_t)16 << 10)
 #define LOOK_AT_SOCKET_EVERY_MS 1000
@@ -28,7 +30,8 @@ struct metrics_server {
 	char *group;			    /* owned, or NULL */
 	struct unix_socket listening;	    /* inode and device: of a Unix socket only */
 	struct MHD_Daemon *daemon;	    /* NULL: its socket is gone, and could not be made */
-	int wake;			    /* an event here ends the thread */
+	struct metrics_connections connections; /* the daemon's */
+	int wake;				/* an event here ends the thread */
 	pthread_t thread;
 	bool complained; /* that the socket cannot be made: said once */
 };
@@ -62,7 +65,8 @@ static enum MHD_Result answer(void *param, struct MHD_Connection *connection, co
 			      const char *method, const char *version, const char *upload,
 			      size_t *upload_size, void **request)
 {
-	const struct metrics_server_pages *pages = &((struct metrics_server *)param)->pages;
+	struct metrics_server *server = param;
+	const struct metrics_server_pages *pages = &server->pages;
 	struct buffer text = BUFFER_EMPTY;
 	unsigned status = MHD_HTTP_OK;
 
@@ -70,6 +74,7 @@ static enum MHD_Result answer(void *param, struct MHD_Connection *connection, co
 	(void)upload;
 	(void)upload_size;
 	(void)request;
+	metrics_connections_used(&server->connections, connection);
 	if (strcmp(path, "/metrics") != 0 && strcmp(path, "/health") != 0) {
 		status = MHD_HTTP_NOT_FOUND;
 		buffer_append_text(&text, "there is /metrics and /health\n");
@@ -93,11 +98,12 @@ static int start_daemon(struct metrics_server *server)
 
 	if (descriptor < 0)
 		return error_set_errno(errno, "cannot serve metrics");
-	server->daemon =
-	    MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, answer, server, MHD_OPTION_LISTEN_SOCKET,
-			     descriptor, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-			     MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS,
-			     MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_END);
+	server->daemon = MHD_start_daemon(
+	    MHD_USE_EPOLL, 0, NULL, NULL, answer, server, MHD_OPTION_LISTEN_SOCKET, descriptor,
+	    MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+	    CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+	    MHD_OPTION_NOTIFY_CONNECTION, metrics_connections_notify, &server->connections,
+	    MHD_OPTION_END);
 	if (server->daemon != NULL)
 		return 0;
 	close(descriptor);
@@ -166,6 +172,17 @@ static int milliseconds_to_wait(struct metrics_server *server)
 	return LOOK_AT_SOCKET_EVERY_MS;
 }
 
+/* Where connections have made room, a run closes them, and the next one takes who waits. */
+static void run_daemon(struct metrics_server *server)
+{
+	for (int runs = 1; runs > 0; runs--) {
+		server->connections.shut = false;
+		MHD_run(server->daemon);
+		if (server->connections.shut)
+			runs = 3;
+	}
+}
+
 static void *serve(void *param)
 {
 	struct metrics_server *server = param;
@@ -179,7 +196,7 @@ static void *serve(void *param)
 		if (poll(waits, 2, milliseconds_to_wait(server)) < 0)
 			waits[0].revents = 0;
 		if (server->daemon != NULL)
-			MHD_run(server->daemon);
+			run_daemon(server);
 		mend_socket(server);
 	}
 	return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Answers HTTP on this machine: GET /metrics and GET /health, and nothing else. One thread; few
- * connections at a time, each for a few seconds at most.
+ * connections at a time, each silent for a few seconds at most, and less while others come.
  */
 #ifndef PROCOBSRVD_METRICS_SERVER_H
 #define PROCOBSRVD_METRICS_SERVER_H

@@ -6,6 +6,7 @@
 #include "loopback.h"
 #include "metrics.h"
 #include "metrics_server.h"
+#include "os.h"
 #include "unix_socket.h"
 
 #include <arpa/inet.h>
@@ -18,6 +19,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define HALF_OPEN 40
 
 /* What the service itself has. */
 const char *service_stage_name(enum service_stage stage)
@@ -397,6 +400,45 @@ static void answers(void **state)
 	place_remove(&place);
 }
 
+/* Who connects and says half a request, or nothing, keeps nobody waiting. */
+static void answers_beside_half_open(void **state)
+{
+	(void)state;
+	bool healthy = true;
+	struct place place;
+	struct metrics_server *server;
+	struct metrics_server_pages pages = {page, health_page, &healthy};
+	struct configuration_metrics where = {.enabled = true};
+	int silent[HALF_OPEN];
+	char text[2048];
+
+	place_make(&place);
+	where.socket = place.path;
+	assert_int_equal(metrics_server_open(&where, NULL, &pages, &server), 0);
+	for (int i = 0; i < HALF_OPEN; i++) {
+		silent[i] = connect_to(place.path);
+		if (i % 2)
+			send(silent[i], "GET /metr", 9, MSG_NOSIGNAL);
+	}
+	uint64_t before = os_monotonic_ns();
+	for (int i = 0; i < 3; i++) {
+		ask(connect_to(place.path), "GET /metrics", text);
+		assert_non_null(strstr(text, "\r\n\r\nfigures\n"));
+	}
+	/* Their time is 10 s. */
+	assert_true(os_monotonic_ns() - before < 5000000000u);
+
+	/* The last of them has its turn still, the first has made room. */
+	assert_int_equal(send(silent[HALF_OPEN - 1], "ics HTTP/1.0\r\n\r\n", 16, MSG_NOSIGNAL), 16);
+	assert_int_equal(recv(silent[HALF_OPEN - 1], text, 12, MSG_WAITALL), 12);
+	assert_memory_equal(text + 9, "200", 3);
+	assert_int_equal(recv(silent[0], text, 1, 0), 0);
+	for (int i = 0; i < HALF_OPEN; i++)
+		close(silent[i]);
+	metrics_server_close(server);
+	place_remove(&place);
+}
+
 static int connect_to_port(uint16_t port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -453,6 +495,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(only_this_machine),
 	    cmocka_unit_test(sockets),
 	    cmocka_unit_test(answers),
+	    cmocka_unit_test(answers_beside_half_open),
 	    cmocka_unit_test(answers_at_a_port),
 	};
 
