@@ -21,9 +21,9 @@ struct metrics_connections {
 	bool shut; /* some have been shut down since it was cleared: libmicrohttpd has to run */
 };
 
-/* An MHD_NotifyConnectionCallback; `connections` is a struct metrics_connections. */
-void metrics_connections_notify(void *connections, struct MHD_Connection *connection,
-				void **context, enum MHD_ConnectionNotificationCode code);
+/* An MHD_NotifyConnectionCallback; `param` is a struct metrics_connections. */
+void metrics_connections_notify(void *param, struct MHD_Connection *connection, void **context,
+				enum MHD_ConnectionNotificationCode code);
 
 /* It has asked something. */
 void metrics_connections_used(struct metrics_connections *connections,
