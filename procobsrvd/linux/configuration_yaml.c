@@ -13,6 +13,9 @@
 
 #define FILE_SIZE_MAX (1u << 20)
 
+/* No setting is half as deep; and a megabyte of "[" would keep the parser busy for an hour. */
+#define DEPTH_MOST 16
+
 const char *const configuration_elsewhere[] = {NULL};
 
 struct text {
@@ -130,6 +133,44 @@ static void complain_parser(struct reading *reading, const yaml_parser_t *parser
 			 parser->context ? " " : "", parser->context ? parser->context : "");
 }
 
+/* What is wrong otherwise, loading tells. */
+static bool is_too_deep(struct reading *reading, yaml_parser_t *parser)
+{
+	yaml_event_type_t type = YAML_NO_EVENT;
+	int depth = 0;
+
+	while (depth <= DEPTH_MOST && type != YAML_STREAM_END_EVENT) {
+		yaml_event_t event;
+
+		if (!yaml_parser_parse(parser, &event))
+			return false;
+		type = event.type;
+		depth += type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT;
+		depth -= type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT;
+		if (depth > DEPTH_MOST)
+			reading_complain(reading, (unsigned)event.start_mark.line + 1,
+					 (unsigned)event.start_mark.column + 1,
+					 "lists and mappings are in each other more than %d deep",
+					 DEPTH_MOST);
+		yaml_event_delete(&event);
+	}
+	return depth > DEPTH_MOST;
+}
+
+static bool is_shallow(struct reading *reading, const struct text *text)
+{
+	yaml_parser_t parser;
+
+	if (!yaml_parser_initialize(&parser)) {
+		reading->no_memory = true;
+		return false;
+	}
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text->data, text->size);
+	bool is_deep = is_too_deep(reading, &parser);
+	yaml_parser_delete(&parser);
+	return !is_deep;
+}
+
 /* Nothing may follow the first document. */
 static void expect_end(struct reading *reading, yaml_parser_t *parser, const struct text *text)
 {
@@ -154,6 +195,8 @@ static bool load(struct reading *reading, void *from, const struct configuration
 	yaml_document_t document;
 	bool loaded = false;
 
+	if (!is_shallow(reading, text))
+		return false;
 	if (!yaml_parser_initialize(&parser)) {
 		reading->no_memory = true;
 		return false;

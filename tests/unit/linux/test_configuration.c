@@ -316,6 +316,26 @@ static void test_mistakes(void **state)
 	}
 }
 
+/* What would take the parser an hour is refused at once: each depth costs it all before. */
+static void test_deep(void **state)
+{
+	static const char *const repeated[] = {"[", "{a: ", "- ", "? "};
+	size_t size = 1000000;
+	char *text = malloc(size + 1), complaints[4096];
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t index = 0; index < sizeof(repeated) / sizeof(repeated[0]); index++) {
+		size_t length = strlen(repeated[index]);
+		for (size_t at = 0; at < size; at++)
+			text[at] = repeated[index][at % length];
+		text[size] = '\0';
+		assert_null(parse(text, complaints));
+		assert_non_null(strstr(complaints, "are in each other more than 16 deep\n"));
+	}
+	free(text);
+}
+
 static void test_files(void **state)
 {
 	const struct configuration *configuration = NULL;
@@ -438,8 +458,9 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_empty),      cmocka_unit_test(test_observer),
 	    cmocka_unit_test(test_sinks),      cmocka_unit_test(test_places),
 	    cmocka_unit_test(test_references), cmocka_unit_test(test_equal),
-	    cmocka_unit_test(test_mistakes),   cmocka_unit_test(test_files),
-	    cmocka_unit_test(test_shipped),    cmocka_unit_test(test_page),
+	    cmocka_unit_test(test_mistakes),   cmocka_unit_test(test_deep),
+	    cmocka_unit_test(test_files),      cmocka_unit_test(test_shipped),
+	    cmocka_unit_test(test_page),
 	};
 
 	shipped = argc > 1 ? argv[1] : "packaging/linux/procobsrvd.conf";
