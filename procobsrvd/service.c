@@ -83,6 +83,7 @@ static int open_monitor(struct service *service, const struct configuration_obse
 
 static void release_sinks(struct service *service, bool release)
 {
+	atomic_store(&service->released, release);
 	for (size_t place = 0; place < SERVICE_SINKS_MAX; place++) {
 		struct sink_runner *runner = atomic_load(&service->sinks[place]);
 		if (runner && release)
@@ -115,7 +116,7 @@ static void flush_sinks(struct service *service)
 		if (!runner)
 			continue;
 		sink_runner_statistics(runner, &statistics);
-		if (statistics.failing && left > FLUSH_FAILING_NS)
+		if ((statistics.failing || statistics.is_behind) && left > FLUSH_FAILING_NS)
 			left = FLUSH_FAILING_NS;
 		if (sink_runner_flush(runner, left))
 			continue;
@@ -125,6 +126,20 @@ static void flush_sinks(struct service *service)
 		    statistics.name, statistics.waiting,
 		    statistics.durable ? "they are told again in the next run" : "they are lost");
 	}
+}
+
+/* The next run may begin before what this one has handed on. */
+static void note_repeats(struct service *service)
+{
+	uint64_t stream = service->monitor->dispatch.stream;
+
+	if (stream && stream != service->repeat_stream) {
+		service->repeat_stream = stream;
+		service->repeat_position = 0;
+	}
+	/* If this one had not told all of the one before, that is told yet again. */
+	if (service->handed_position > service->repeat_position)
+		service->repeat_position = service->handed_position;
 }
 
 /* What was observed until now is handed on, written, and acknowledged: as far as time allows. */
@@ -144,6 +159,7 @@ static void close_monitor(struct service *service)
 	flush_sinks(service);
 	service_acknowledge(service);
 	forget_what_passed(service);
+	note_repeats(service);
 	pthread_rwlock_wrlock(&service->monitor_lock);
 	service->monitor = NULL;
 	pthread_rwlock_unlock(&service->monitor_lock);

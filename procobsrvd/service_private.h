@@ -39,11 +39,19 @@ struct service {
 	pthread_mutex_t places_lock; /* for who looks at them otherwise, and who changes them */
 
 	pthread_rwlock_t monitor_lock;
-	struct procobsrv *monitor;	      /* NULL: none right now */
-	pthread_mutex_t safe_lock;	      /* what has been acknowledged */
-	uint64_t acknowledged;		      /* ordinal */
-	_Atomic uint64_t ordinal;	      /* of the last event that everybody got */
-	_Atomic uint64_t run_first;	      /* the first ordinal of the monitor's present run */
+	struct procobsrv *monitor;  /* NULL: none right now */
+	pthread_mutex_t safe_lock;  /* what has been acknowledged */
+	uint64_t acknowledged;	    /* ordinal */
+	_Atomic uint64_t ordinal;   /* of the last event that everybody got */
+	_Atomic uint64_t run_first; /* the first ordinal of the monitor's present run */
+	/*
+	 * What the last run of the monitor handed on, the next one may tell again. Written while
+	 * there is no dispatcher, or by that.
+	 */
+	uint64_t handed_position; /* the last event with a record of its own; 0: none yet */
+	uint64_t repeat_position; /* that of the last run; 0: nothing is a repeat */
+	uint64_t repeat_stream;
+	_Atomic bool released; /* the sinks are: what they are handed is told again */
 	const struct procobsrv_event *handed; /* without a durable sink: the last one; safe_lock */
 	uint64_t handed_ordinal;
 	_Atomic uint64_t came_round_ns; /* when the dispatcher last did */

@@ -2,6 +2,7 @@
 /* The stream: from the monitor's handler to sinks and parts, and back what is safe. */
 #include "service_private.h"
 
+#include "catch_up.h"
 #include "error.h"
 #include "monitor.h"
 
@@ -88,15 +89,37 @@ static void hand_to_part(struct service *service, size_t index, const struct pro
 	atomic_store(&service->inside, 0);
 }
 
+/*
+ * Whether the last run has handed it on. Durable sinks and readers know by themselves what they
+ * have; the others would be told it twice. Who exists, and what is concluded, is told by each run.
+ */
+static bool is_repeat(struct service *service, const struct procobsrv_event *event)
+{
+	const struct event *object = (const struct event *)(const void *)event;
+
+	if (!service->repeat_position || event->kind == PROCOBSRV_EXISTING ||
+	    event->flags & PROCOBSRV_EVENT_SYNTHETIC)
+		return false;
+	if (object->position <= service->repeat_position &&
+	    service->monitor->dispatch.stream == service->repeat_stream)
+		return true;
+	service->repeat_position = 0;
+	return false;
+}
+
 static bool hand_to_sink(struct service *service, size_t place, const struct procobsrv_event *event,
-			 uint64_t ordinal)
+			 uint64_t ordinal, bool repeat)
 {
 	struct sink_runner *runner = atomic_load(&service->sinks[place]);
 
 	if (!runner)
 		return false;
 	atomic_store(&service->inside, (uintptr_t)runner);
-	if (enter(service, runner, atomic_load(&service->sinks[place])))
+	if (!enter(service, runner, atomic_load(&service->sinks[place])))
+		return true;
+	if (repeat && place < SERVICE_DURABLE_FROM)
+		sink_runner_leave_out(runner);
+	else
 		sink_runner_put(runner, event, ordinal);
 	atomic_store(&service->inside, 0);
 	return true;
@@ -118,15 +141,17 @@ void service_on_event(const struct procobsrv_event *event, void *param)
 {
 	struct service *service = param;
 	uint64_t ordinal = atomic_load(&service->ordinal) + 1;
-	bool durable = false;
+	bool durable = false, repeat = is_repeat(service, event);
 
 	count_event(service, event);
 	for (size_t index = 0; index < SERVICE_PARTS_MAX && service_parts[index]; index++)
 		hand_to_part(service, index, event);
 	for (size_t place = 0; place < SERVICE_SINKS_MAX; place++)
-		durable |=
-		    hand_to_sink(service, place, event, ordinal) && place >= SERVICE_DURABLE_FROM;
+		durable |= hand_to_sink(service, place, event, ordinal, repeat) &&
+			   place >= SERVICE_DURABLE_FROM;
 	atomic_store(&service->ordinal, ordinal);
+	if (catch_up_has_record(event) && !atomic_load(&service->released))
+		service->handed_position = ((const struct event *)(const void *)event)->position;
 	atomic_store_explicit(&service->came_round_ns, os_monotonic_ns(), memory_order_relaxed);
 	if (!durable)
 		note_handed(service, event, ordinal);

@@ -70,6 +70,9 @@ int sink_runner_start(const struct configuration *configuration,
 void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *event,
 		     uint64_t ordinal);
 
+/* It has had the next event: that is not for it. */
+void sink_runner_leave_out(struct sink_runner *runner);
+
 /*
  * Up to where nothing of this sink's is missing: *event, with a reference that the caller gives
  * back, and its ordinal; NULL: nothing was put yet, so that all is safe. False: what was put first

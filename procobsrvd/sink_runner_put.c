@@ -139,6 +139,13 @@ void sink_runner_put(struct sink_runner *runner, const struct procobsrv_event *e
 		pthread_cond_signal(&runner->changed);
 }
 
+void sink_runner_leave_out(struct sink_runner *runner)
+{
+	pthread_mutex_lock(&runner->lock);
+	runner->statistics.filtered++;
+	pthread_mutex_unlock(&runner->lock);
+}
+
 bool sink_runner_safe(struct sink_runner *runner, const struct procobsrv_event **event,
 		      uint64_t *ordinal)
 {
