@@ -16,8 +16,7 @@
 #define SIZE_MOST  (64u << 10)
 #define DEPTH_MOST 3 /* sections, sinks of one, and what must not be there */
 
-const char *const configuration_elsewhere[] = {"record",     "journal", "on",
-					       "json-lines", "metrics", NULL};
+const char *const configuration_elsewhere[] = {"record", "journal", "on", "metrics", NULL};
 
 /* While it is read. The place of a node is kept by number, which stands where a file has lines. */
 struct registry {
