@@ -20,7 +20,7 @@
  *	argv[1]		its tag, 16 lower-case hexadecimal digits
  *	argv[2]		how it ends: "0" to "255", the exit code; "s15", the signal; or "p": it is
  *			held until it is killed, see `storm --hold`
- *	argv[3]...	padding, see truth_padding(); none if header.args_size is 0
+ *	argv[3]...	padding, see truth_padding_count(); none if header.args_size is 0
  */
 #ifndef PROCOBSRV_BENCH_TRUTH_H
 #define PROCOBSRV_BENCH_TRUTH_H

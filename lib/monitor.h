@@ -47,7 +47,7 @@ struct monitor_options {
 /* Records taken from the queue by procobsrv_start() before their time: delivered first. */
 struct monitor_held {
 	struct buffer bytes;
-	struct source_record *records; /* data is an offset until held_seal() */
+	struct source_record *records; /* data is an offset until they are sealed */
 	size_t count;
 	size_t capacity;
 	size_t next;

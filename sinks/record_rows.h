@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From events to rows. Between record_rows_begin() and record_rows_finish() lies a transaction, and
- * a batch of record_processes.h.
+ * From events to rows, within a transaction that the caller begins (record_begin()); what it writes
+ * is a batch of record_processes.h.
  *
  * One thread at a time. Functions return 0 or a PROCOBSRV_ERROR_ code with error_set() called.
  */

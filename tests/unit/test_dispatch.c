@@ -490,6 +490,22 @@ static void parents_come_first(void **state)
 		assert_int_equal(fixture->events[i]->process->pid, expected[i]);
 }
 
+/* The one of the list has ended, and another has its pid: the stream told that already. */
+static void who_has_the_pid_now_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct test_record running;
+	struct resync resync;
+
+	feed_start(fixture, 30, 9000, 1, 1);
+	record_build_existing(&running, 30, 100, 1, 1, 0);
+	snapshot(&resync, &running, 1);
+	resync_conclude(&resync, &fixture->dispatch);
+	assert_int_equal(fixture->count, 1);
+	assert_int_equal(process_table_find(&fixture->dispatch.table, 30)->process->start_boot_ns,
+			 9000);
+}
+
 /* Damage could make two processes each other's parent. */
 static void a_circle_of_parents_ends(void **state)
 {
@@ -528,6 +544,7 @@ int main(void)
 	    TEST(resync_tells_the_differences),
 	    TEST(a_start_under_way_is_left_to_the_stream),
 	    TEST(parents_come_first),
+	    TEST(who_has_the_pid_now_stays),
 	    TEST(a_circle_of_parents_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
