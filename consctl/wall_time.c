@@ -64,11 +64,22 @@ static bool take_fraction(struct scanner *scanner, int *ns)
 	return true;
 }
 
+static int days_in(const struct date *date)
+{
+	bool leap = date->year % 4 == 0 && (date->year % 100 != 0 || date->year % 400 == 0);
+
+	if (date->month == 2)
+		return leap ? 29 : 28;
+	return date->month == 4 || date->month == 6 || date->month == 9 || date->month == 11 ? 30
+											     : 31;
+}
+
 static bool take_date(struct scanner *scanner, struct date *date)
 {
 	return take_digits(scanner, 4, 9999, &date->year) && take(scanner, '-') &&
 	       take_digits(scanner, 2, 12, &date->month) && take(scanner, '-') &&
-	       take_digits(scanner, 2, 31, &date->day) && date->month && date->day;
+	       take_digits(scanner, 2, 31, &date->day) && date->month && date->day &&
+	       date->day <= days_in(date);
 }
 
 /* A leap second is the last of its minute. */

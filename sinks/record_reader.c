@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SCHEMA_VERSION 1
@@ -126,10 +127,18 @@ struct sqlite3 *record_reader_database(const struct record_reader *reader)
 static int check_file(const char *path)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat status;
 
 	if (file >= 0) {
+		bool is_file = !fstat(file, &status) && S_ISREG(status.st_mode);
+		bool is_directory = !is_file && S_ISDIR(status.st_mode);
 		close(file);
-		return 0;
+		if (is_file)
+			return 0;
+		/* SQLite would wait for who writes into a pipe. */
+		return error_set(PROCOBSRV_ERROR_ARGUMENT,
+				 "'%s' is no record that procobsrvd wrote, but %s", path,
+				 is_directory ? "a directory" : "a pipe or device");
 	}
 	if (errno == ENOENT || errno == ENOTDIR)
 		return error_set(PROCOBSRV_ERROR_NOT_FOUND,

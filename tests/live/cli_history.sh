@@ -206,7 +206,13 @@ check 'a foreign file: status 1' ended_with 1
 check 'a foreign file: said' err "cannot read the record '.*lines': file is not a database; is it a record that procobsrvd wrote"
 try "$consctl" history --record "$work"
 check 'a directory: status 1' ended_with 1
-check 'a directory: one line' err_lines 1
+check 'a directory: said' err "is no record that procobsrvd wrote, but a directory"
+mkfifo "$work/pipe"
+try timeout 5 "$consctl" history --record "$work/pipe"
+check 'a pipe: is not waited for' ended_with 1
+check 'a pipe: said' err "but a pipe or device"
+try "$consctl" history --record "$record" --since 2026-02-30
+check 'a day that is none: status 2' ended_with 2
 head -c 40000 "$record" >"$work/cut.sqlite"
 try "$consctl" history --record "$work/cut.sqlite"
 check 'a damaged record: status 1' ended_with 1
