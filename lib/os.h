@@ -56,6 +56,10 @@ struct os_file;
 int os_file_create_private(const char *directory, const char *prefix, struct os_file **file);
 /* Opens an existing file to read. */
 int os_file_open(const char *path, struct os_file **file);
+/* Makes one of a file that is open (a descriptor, or a HANDLE), which is its own from then on: also
+ * on failure (MEMORY, with error_set()), when it is closed. */
+int os_file_take(intptr_t handle, const char *path, struct os_file **file);
+intptr_t os_file_handle(const struct os_file *file);
 /*
  * Takes over, to read and remove, a file that os_file_create_private() made for this user in a
  * process that has ended. Errors: BUSY while its maker (or another who took it over) holds it;

@@ -40,6 +40,49 @@ static struct date date_of_days(int64_t days)
 	return date;
 }
 
+/* The other way round. */
+static int64_t days_of_date(const struct date *date)
+{
+	uint32_t year = date->year - (date->month <= 2);
+	uint32_t month = date->month > 2 ? date->month - 3 : date->month + 9;
+	uint32_t day = 365 * (year % 400) + year % 400 / 4 - year % 400 / 100 +
+		       (153 * month + 2) / 5 + date->day - 1;
+
+	return (int64_t)(year / 400) * DAYS_PER_ERA + day - DAYS_0000_03_01_TO_1970;
+}
+
+static bool read_digits(const char *text, unsigned count, uint32_t *value)
+{
+	*value = 0;
+	for (; count > 0; count--, text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		*value = *value * 10 + (uint32_t)(*text - '0');
+	}
+	return true;
+}
+
+bool text_read_second(const char *text, int64_t *second)
+{
+	static const uint32_t most_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	uint32_t hours, minutes, seconds;
+	struct date date;
+
+	if (!read_digits(text, 4, &date.year) || text[4] != '-' ||
+	    !read_digits(text + 5, 2, &date.month) || text[7] != '-' ||
+	    !read_digits(text + 8, 2, &date.day) || text[10] != 'T' ||
+	    !read_digits(text + 11, 2, &hours) || text[13] != ':' ||
+	    !read_digits(text + 14, 2, &minutes) || text[16] != ':' ||
+	    !read_digits(text + 17, 2, &seconds))
+		return false;
+	/* The last second may be a leap second. */
+	if (!date.year || date.month < 1 || date.month > 12 || date.day < 1 ||
+	    date.day > most_days[date.month - 1] || hours > 23 || minutes > 59 || seconds > 60)
+		return false;
+	*second = days_of_date(&date) * SECONDS_PER_DAY + hours * 3600 + minutes * 60 + seconds;
+	return true;
+}
+
 static char *write_pair(char *out, uint32_t value)
 {
 	memcpy(out, text_digit_pairs + value * 2, 2);
@@ -73,6 +116,14 @@ static void write_prefix(char *out, int64_t seconds)
 	*out++ = ':';
 	out = write_pair(out, second % 60);
 	*out = '.';
+}
+
+void text_write_second(char *out, int64_t second)
+{
+	char prefix[PREFIX_SIZE];
+
+	write_prefix(prefix, second);
+	memcpy(out, prefix, TEXT_SECOND_SIZE);
 }
 
 char *text_write_time(char *out, int64_t wall_ns)

@@ -3,6 +3,7 @@
 #ifndef PROCOBSRV_LIB_TEXT_NUMBER_H
 #define PROCOBSRV_LIB_TEXT_NUMBER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -47,6 +48,12 @@ static inline char *text_write_padded(char *out, uint32_t value, unsigned width)
 	}
 	return out + width;
 }
+
+#define TEXT_SECOND_SIZE 19 /* bytes of 2026-11-22T06:13:00 */
+/* Seconds since 1970 as such a text, in UTC; of the years 0000 to 9999. */
+void text_write_second(char *out, int64_t second);
+/* The other way round; what follows is not looked at. False: it is no such time. */
+bool text_read_second(const char *text, int64_t *second);
 
 /* RFC 3339 in UTC with nine digits of a second: TEXT_TIME_SIZE bytes. */
 char *text_write_time(char *out, int64_t wall_ns);

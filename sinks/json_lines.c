@@ -11,8 +11,6 @@
 #include "os.h"
 #include "sink.h"
 
-#include <errno.h>
-#include <grp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +28,7 @@ enum {
 };
 
 static const struct setting settings[] = {
-    [PATH] = {"path", SETTING_PATH, .initial = "/var/log/procobsrv/events.jsonl"},
+    [PATH] = {"path", SETTING_PATH, .initial = line_file_initial},
     [FORMAT] = {"format", SETTING_TEXT, .initial = "json"},
     [ROTATE_SIZE] = {"rotate-size", SETTING_SIZE, .initial = "100M"},
     [ROTATE_AGE] = {"rotate-age", SETTING_DURATION, .initial = "1d"},
@@ -42,8 +40,9 @@ static const struct setting settings[] = {
 };
 
 struct sink {
-	struct json_lines_place place;
+	struct line_file_place place;
 	char *path;
+	char *group; /* NULL: none is set */
 	enum procobsrv_format format;
 	uint64_t rotate_size; /* bytes; 0: not by size */
 	uint64_t rotate_age;  /* nanoseconds; 0: not by age */
@@ -76,7 +75,7 @@ static int read_format(const struct setting_value *value, enum procobsrv_format 
 	return 0;
 }
 
-static int read_mode(const struct setting_value *value, mode_t *mode)
+static int read_mode(const struct setting_value *value, unsigned *mode)
 {
 	char *end;
 	unsigned long number = strtoul(value->text, &end, 8);
@@ -87,23 +86,7 @@ static int read_mode(const struct setting_value *value, mode_t *mode)
 				 "mode: '%s' is not one like 0640, which lets the owner read and "
 				 "write, and nobody run it",
 				 value->text);
-	*mode = (mode_t)number;
-	return 0;
-}
-
-static int read_group(const struct setting_value *value, gid_t *group)
-{
-	struct group entry;
-	struct group *found = NULL;
-	char buffer[16384];
-
-	*group = (gid_t)-1;
-	if (!value->set)
-		return 0;
-	if (getgrnam_r(value->text, &entry, buffer, sizeof buffer, &found) || !found)
-		return error_set(PROCOBSRV_ERROR_NOT_FOUND, "group: there is no group '%s'",
-				 value->text);
-	*group = found->gr_gid;
+	*mode = (unsigned)number;
 	return 0;
 }
 
@@ -111,7 +94,7 @@ static int check_values(const struct setting_value *values, size_t *wrong)
 {
 	enum procobsrv_format format;
 	size_t setting = FORMAT;
-	mode_t mode;
+	unsigned mode;
 	int error = 0;
 
 	if (values[FORMAT].set)
@@ -125,6 +108,19 @@ static int check_values(const struct setting_value *values, size_t *wrong)
 	return error;
 }
 
+static int keep_texts(const struct setting_value *values, struct sink *sink)
+{
+	const struct setting_value *group = &values[GROUP];
+
+	sink->path = strdup(values[PATH].text);
+	sink->group = group->set ? strdup(group->text) : NULL;
+	if (!sink->path || (group->set && !sink->group))
+		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a path");
+	sink->place.path = sink->path;
+	sink->place.group = sink->group;
+	return 0;
+}
+
 static int read_settings(const struct setting_value *values, struct sink *sink)
 {
 	int error = read_format(&values[FORMAT], &sink->format);
@@ -132,16 +128,14 @@ static int read_settings(const struct setting_value *values, struct sink *sink)
 	if (!error)
 		error = read_mode(&values[MODE], &sink->place.mode);
 	if (!error)
-		error = read_group(&values[GROUP], &sink->place.group);
-	if (error)
-		return error;
+		error = keep_texts(values, sink);
+	if (!error)
+		error = line_file_check_group(sink->group);
 	sink->rotate_size = values[ROTATE_SIZE].number;
 	sink->rotate_age = values[ROTATE_AGE].number;
 	sink->keep = values[KEEP].number;
 	sink->sync_ns = values[SYNC].number;
-	sink->path = strdup(values[PATH].text);
-	sink->place.path = sink->path;
-	return sink->path ? 0 : error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a path");
+	return error;
 }
 
 static int prune(struct sink *sink)
@@ -244,7 +238,7 @@ static int rotate(struct sink *sink)
 
 static int ensure_file(struct sink *sink)
 {
-	if (sink->file.descriptor < 0)
+	if (!sink->file.lines)
 		return open_file(sink);
 	/* Somebody emptied it (logrotate's copytruncate): it begins anew. */
 	if (json_lines_file_is_cut(&sink->file)) {
@@ -263,7 +257,6 @@ static int open_sink(const struct setting_value *values, struct sink **opened)
 
 	if (!sink)
 		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a sink");
-	sink->file.descriptor = -1;
 	error = read_settings(values, sink);
 	if (!error)
 		error = open_file(sink);
@@ -350,7 +343,7 @@ static int sync_file(struct sink *sink)
 /* Goes on in another file under the same path, after whoever renamed or removed this one. */
 static int reopen(struct sink *sink)
 {
-	if (sink->file.descriptor < 0)
+	if (!sink->file.lines)
 		return open_file(sink);
 	if (json_lines_file_is_there(&sink->place, &sink->file))
 		return 0;
@@ -387,13 +380,14 @@ static void statistics(struct sink *sink, struct sink_statistics *statistics)
 
 static void close_sink(struct sink *sink)
 {
-	if (sink->file.descriptor >= 0) {
+	if (sink->file.lines) {
 		/* Without room for the end line, the next run writes it. */
 		(void)write_end(sink);
 		(void)json_lines_file_sync(&sink->place, &sink->file);
 		json_lines_file_close(&sink->file);
 	}
 	buffer_free(&sink->buffer);
+	free(sink->group);
 	free(sink->path);
 	free(sink);
 }

@@ -3,10 +3,11 @@
 
 #include "format.h"
 #include "os.h"
+#include "text_number.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 void json_lines_account_next_file(struct json_lines_account *account)
 {
@@ -159,13 +160,19 @@ struct line {
 static bool find(const struct line *line, const char *key, struct line *value)
 {
 	size_t length = strlen(key);
-	const char *found = memmem(line->at, line->size, key, length);
+	const char *end = line->at + line->size, *at = line->at + 1;
 
-	if (!found)
-		return false;
-	value->at = found + length;
-	value->size = line->size - (size_t)(value->at - line->at);
-	return true;
+	/* A key begins with a quote, of which lines are full: what follows that is looked for. */
+	while (end - at >= (ptrdiff_t)length - 1 &&
+	       (at = memchr(at, key[1], (size_t)(end - at))) != NULL) {
+		if (end - at >= (ptrdiff_t)length - 1 && memcmp(at - 1, key, length) == 0) {
+			value->at = at - 1 + length;
+			value->size = (size_t)(end - value->at);
+			return true;
+		}
+		at++;
+	}
+	return false;
 }
 
 static uint64_t find_number(const struct line *line, const char *key)
@@ -187,15 +194,11 @@ static bool is_text(const struct line *value, const char *text)
 /* 2026-11-22T06:13:00.123456789Z, to the second. */
 static int64_t read_time(const struct line *value)
 {
-	char text[20] = "";
-	struct tm utc = {0};
+	int64_t second;
 
-	if (value->size < sizeof text)
-		return 0;
-	memcpy(text, value->at, sizeof text - 1);
-	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &utc))
-		return 0;
-	return (int64_t)timegm(&utc) * 1000000000;
+	return value->size > TEXT_SECOND_SIZE && text_read_second(value->at, &second)
+		   ? second * 1000000000
+		   : 0;
 }
 
 static void read_begin(struct json_lines_account *account, const struct line *line)

@@ -8,20 +8,11 @@
 #define PROCOBSRV_SINKS_JSON_LINES_FILE_H
 
 #include "json_lines_account.h"
-
-#include <sys/types.h>
-
-struct json_lines_place {
-	const char *path;
-	mode_t mode; /* of new files */
-	gid_t group; /* of new files; (gid_t)-1: as the system has it */
-};
+#include "line_file.h"
 
 struct json_lines_file {
-	int descriptor; /* -1: not open */
-	dev_t device;
-	ino_t inode;
-	uint64_t size; /* bytes that are whole lines */
+	struct os_file *lines; /* NULL: not open */
+	uint64_t size;	       /* bytes that are whole lines */
 };
 
 /*
@@ -31,25 +22,25 @@ struct json_lines_file {
  * newest of the others ended. BUSY, CORRUPT (not JSON lines of ours), PERMISSION (a link, somebody
  * else's file), or a system's error.
  */
-int json_lines_file_open(const struct json_lines_place *place, struct json_lines_file *file,
+int json_lines_file_open(const struct line_file_place *place, struct json_lines_file *file,
 			 struct json_lines_account *account);
 
 /* Writes all of it or nothing: what was written of it before an error is removed again. */
-int json_lines_file_append(const struct json_lines_place *place, struct json_lines_file *file,
+int json_lines_file_append(const struct line_file_place *place, struct json_lines_file *file,
 			   const struct buffer *buffer);
 
 /* What is written is on the disk when it returns. */
-int json_lines_file_sync(const struct json_lines_place *place, const struct json_lines_file *file);
+int json_lines_file_sync(const struct line_file_place *place, const struct json_lines_file *file);
 
 /* Whether PATH is still this file: others may have renamed or removed it. */
-bool json_lines_file_is_there(const struct json_lines_place *place,
+bool json_lines_file_is_there(const struct line_file_place *place,
 			      const struct json_lines_file *file);
 
 /* Whether somebody has emptied it, or made it shorter than it was. */
 bool json_lines_file_is_cut(const struct json_lines_file *file);
 
 /* Puts PATH aside under a name of its own and closes it. */
-int json_lines_file_put_aside(const struct json_lines_place *place, struct json_lines_file *file);
+int json_lines_file_put_aside(const struct line_file_place *place, struct json_lines_file *file);
 
 /* The wall clock of the first begin line of a file; 0: it tells none. */
 int64_t json_lines_file_begin_ns(const char *path);

@@ -2,29 +2,24 @@
 #include "json_lines_old.h"
 
 #include "error.h"
-#include "os.h"
+#include "line_file.h"
+#include "text_number.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#define STAMP_FORMAT "%Y%m%dT%H%M%SZ"
-#define STAMP_SIZE   17 /* 20261123T110044Z and a NUL */
-#define TRIES	     100
+#define SECOND_NS  INT64_C(1000000000)
+#define STAMP_FORM "00000000T000000Z"
+#define STAMP_SIZE sizeof STAMP_FORM /* 20261123T110044Z and a NUL */
+#define TRIES	   100
 
-/* Whose names are looked for; scandir() hands nothing on to its filter. */
-static _Thread_local const char *wanted_name;
+/* ---- stamps ---- */
 
 static bool is_stamp(const char *text)
 {
-	static const char form[] = "00000000T000000Z";
+	static const char form[] = STAMP_FORM;
 
 	for (size_t at = 0; at < sizeof form - 1; at++) {
 		bool fine =
@@ -36,115 +31,152 @@ static bool is_stamp(const char *text)
 	return text[sizeof form - 1] == '\0' || text[sizeof form - 1] == '.';
 }
 
-static int is_old(const struct dirent *entry)
+/* A stamp has the digits of a time and fewer signs between them. */
+static void write_stamp(char stamp[STAMP_SIZE], int64_t second)
 {
-	size_t length = strlen(wanted_name);
+	char time[TEXT_SECOND_SIZE], *out = stamp;
 
-	return strncmp(entry->d_name, wanted_name, length) == 0 && entry->d_name[length] == '-' &&
-	       is_stamp(entry->d_name + length + 1);
+	text_write_second(time, second);
+	for (size_t at = 0; at < sizeof time; at++)
+		if (time[at] != '-' && time[at] != ':')
+			*out++ = time[at];
+	*out++ = 'Z';
+	*out = '\0';
 }
 
-static int by_bytes(const struct dirent **one, const struct dirent **other)
+static bool read_stamp(const char *stamp, int64_t *second)
 {
-	return strcmp((*one)->d_name, (*other)->d_name);
+	char time[] = "0000-00-00T00:00:00";
+
+	for (size_t at = 0; at < TEXT_SECOND_SIZE; at++)
+		if (time[at] != '-' && time[at] != ':')
+			time[at] = *stamp++;
+	return text_read_second(time, second);
 }
 
-/* The directory and the name of a path, both parts of `copy`. */
-struct parts {
-	char *copy;
-	const char *directory;
+/* ---- those that there are ---- */
+
+/* The directory of a path, and what the names in it begin with. */
+struct search {
+	char *directory;
 	const char *name;
+	char **paths; /* found */
+	size_t count;
+	size_t room;
 };
 
-static bool split(const char *path, struct parts *parts)
+static int out_of_memory(void)
 {
-	char *slash;
+	return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a path");
+}
 
-	parts->copy = strdup(path);
-	slash = parts->copy ? strrchr(parts->copy, '/') : NULL;
-	if (!slash) {
-		free(parts->copy);
-		return false;
+static int keep_old(const char *path, void *param)
+{
+	struct search *search = param;
+	const char *name = line_file_name(path);
+	size_t length = strlen(search->name);
+
+	if (name[length] != '-' || !is_stamp(name + length + 1))
+		return 0;
+	if (search->count == search->room) {
+		size_t room = search->room ? search->room * 2 : 32;
+		char **paths = realloc(search->paths, room * sizeof *paths);
+		if (!paths)
+			return out_of_memory();
+		search->paths = paths;
+		search->room = room;
 	}
-	*slash = '\0';
-	parts->directory = slash == parts->copy ? "/" : parts->copy;
-	parts->name = slash + 1;
-	return true;
+	if (!(search->paths[search->count] = strdup(path)))
+		return out_of_memory();
+	search->count++;
+	return 0;
 }
 
-/* All of them, the oldest first. Their number, or negative with errno. */
-static int list_old(const struct parts *parts, struct dirent ***entries)
+static int by_bytes(const void *one, const void *other)
 {
-	wanted_name = parts->name;
-	return scandir(parts->directory, entries, is_old, by_bytes);
+	return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-static void free_entries(struct dirent **entries, int count)
+static void end_search(struct search *search)
 {
-	for (int at = 0; at < count; at++)
-		free(entries[at]);
-	if (count >= 0)
-		free(entries);
+	for (size_t at = 0; at < search->count; at++)
+		free(search->paths[at]);
+	free(search->paths);
+	free(search->directory);
+	*search = (struct search){0};
 }
 
-static char *path_of(const struct parts *parts, const char *name)
+/* All of them, the oldest first. */
+static int find_old(const char *path, struct search *search)
 {
-	char *path;
+	const char *name = line_file_name(path);
+	size_t length = (size_t)(name - path);
 
-	return asprintf(&path, "%s/%s", parts->directory, name) < 0 ? NULL : path;
+	*search = (struct search){.name = name};
+	/* That of a root keeps its separator. */
+	if (length > 1 && line_file_name(path + length - 2) == path + length)
+		length--;
+	search->directory = strdup(path);
+	if (!search->directory)
+		return out_of_memory();
+	search->directory[length] = '\0';
+	int error = os_directory_visit(search->directory, name, keep_old, search);
+	if (error) {
+		end_search(search);
+		return error;
+	}
+	if (search->count)
+		qsort(search->paths, search->count, sizeof *search->paths, by_bytes);
+	return 0;
 }
 
 char *json_lines_old_newest(const char *path)
 {
-	struct dirent **entries;
-	struct parts parts;
+	struct search search;
 	char *newest = NULL;
-	int count;
 
-	if (!split(path, &parts))
+	if (find_old(path, &search))
 		return NULL;
-	count = list_old(&parts, &entries);
-	if (count > 0)
-		newest = path_of(&parts, entries[count - 1]->d_name);
-	free_entries(entries, count);
-	free(parts.copy);
+	if (search.count)
+		newest = search.paths[--search.count];
+	end_search(&search);
 	return newest;
 }
 
+/* ---- one more, and fewer ---- */
+
 /* The second after the newest of them, 0: there is none. */
-static time_t after_newest(const char *path)
+static int64_t after_newest(const char *path)
 {
 	char *newest = json_lines_old_newest(path);
-	struct tm utc = {0};
-	time_t second = 0;
+	int64_t second = 0;
 
-	if (newest && strptime(newest + strlen(path) + 1, STAMP_FORMAT, &utc))
-		second = timegm(&utc) + 1;
+	if (newest &&
+	    read_stamp(line_file_name(newest) + strlen(line_file_name(path)) + 1, &second))
+		second++;
 	free(newest);
 	return second;
 }
 
-static int rename_new(const char *path, time_t second)
+static int rename_new(const char *path, int64_t second)
 {
+	size_t size = strlen(path) + 1 + STAMP_SIZE;
 	char stamp[STAMP_SIZE];
-	char *aside;
-	struct tm utc;
-	int error = 0;
+	char *aside = malloc(size);
 
-	if (!gmtime_r(&second, &utc) || !strftime(stamp, sizeof stamp, STAMP_FORMAT, &utc))
-		return EOVERFLOW;
-	if (asprintf(&aside, "%s-%s", path, stamp) < 0)
+	if (!aside)
 		return ENOMEM;
-	if (renameat2(AT_FDCWD, path, AT_FDCWD, aside, RENAME_NOREPLACE) < 0)
-		error = errno;
+	write_stamp(stamp, second);
+	snprintf(aside, size, "%s-%s", path, stamp);
+	int error = line_file_rename(path, aside);
 	free(aside);
 	return error;
 }
 
 int json_lines_old_add(const char *path)
 {
-	time_t second = (time_t)(os_wall_ns() / 1000000000);
-	time_t least = after_newest(path);
+	int64_t second = os_wall_ns() / SECOND_NS;
+	int64_t least = after_newest(path);
 	int error = EEXIST;
 
 	if (second < least)
@@ -157,48 +189,51 @@ int json_lines_old_add(const char *path)
 
 static int remove_one(const char *path)
 {
-	if (unlink(path) == 0 || errno == ENOENT)
+	int error = line_file_remove(path);
+
+	if (!error || error == ENOENT)
 		return 0;
-	return error_set_errno(errno, "cannot remove '%s', which is older than is to be kept",
+	return error_set_errno(error, "cannot remove '%s', which is older than is to be kept",
 			       path);
+}
+
+static void count_one(char **path, struct json_lines_old *old)
+{
+	struct os_file *file;
+	uint64_t size;
+
+	old->count++;
+	if (!line_file_open_old(*path, &file, &size)) {
+		old->bytes += size;
+		os_file_close(file, false);
+	}
+	if (!old->oldest) {
+		old->oldest = *path;
+		*path = NULL;
+	}
 }
 
 int json_lines_old_prune(const char *path, uint64_t keep, struct json_lines_old *old)
 {
 	struct json_lines_old left = {0};
-	struct dirent **entries;
-	struct parts parts;
-	struct stat status;
-	int error = 0;
+	struct search search;
+	int error = find_old(path, &search);
 
-	if (!split(path, &parts))
-		return error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for a path");
-	int count = list_old(&parts, &entries);
-
-	if (count < 0)
-		error = error_set_errno(errno, "cannot read the directory '%s'", parts.directory);
-	for (int at = 0; at < count; at++) {
-		char *name = path_of(&parts, entries[at]->d_name);
+	*old = left;
+	if (error)
+		return error;
+	for (size_t at = 0; at < search.count; at++) {
 		int failed = 0;
 
-		if (name && (uint64_t)(count - at) > keep) {
-			failed = remove_one(name);
-			if (!failed) {
-				free(name);
+		if (search.count - at > keep) {
+			failed = remove_one(search.paths[at]);
+			if (!failed)
 				continue;
-			}
 			error = failed;
 		}
-		left.count++;
-		if (name && stat(name, &status) == 0)
-			left.bytes += (uint64_t)status.st_size;
-		if (!left.oldest)
-			left.oldest = name;
-		else
-			free(name);
+		count_one(&search.paths[at], &left);
 	}
-	free_entries(entries, count);
-	free(parts.copy);
+	end_search(&search);
 	*old = left;
 	return error;
 }

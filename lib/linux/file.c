@@ -178,6 +178,16 @@ int os_file_open(const char *path, struct os_file **file)
 	return file_new(descriptor, strdup(path), false, file);
 }
 
+int os_file_take(intptr_t handle, const char *path, struct os_file **file)
+{
+	return file_new((int)handle, strdup(path), false, file);
+}
+
+intptr_t os_file_handle(const struct os_file *file)
+{
+	return file->descriptor;
+}
+
 /* Whether the open file is one that this user's processes make, and has its name still. */
 static bool is_private(int descriptor)
 {

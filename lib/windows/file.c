@@ -266,6 +266,21 @@ int os_file_open(const char *path, struct os_file **file)
 	return code ? code : file_new(handle, wide, false, file);
 }
 
+int os_file_take(intptr_t handle, const char *path, struct os_file **file)
+{
+	wchar_t *wide = wide_path(path);
+
+	if (wide)
+		return file_new((HANDLE)handle, wide, false, file);
+	CloseHandle((HANDLE)handle);
+	return out_of_memory();
+}
+
+intptr_t os_file_handle(const struct os_file *file)
+{
+	return (intptr_t)file->handle;
+}
+
 int os_file_adopt(const char *path, struct os_file **file)
 {
 	/* What a link leads to is not what was made; the link itself is no plain file. */

@@ -2,6 +2,7 @@
 #include "security.h"
 
 #include <aclapi.h>
+#include <sddl.h>
 
 /* The user that the calling process runs as, into a buffer for TOKEN_USER and its SID. */
 static bool read_user(void *user, DWORD size)
@@ -40,12 +41,25 @@ bool security_private_init(struct security_private *security)
 					    SE_DACL_PROTECTED);
 }
 
+/* A user and the SID that it points to. */
+union user {
+	TOKEN_USER token;
+	char room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+};
+
+char *security_own_text(void)
+{
+	union user user;
+	char *text;
+
+	return read_user(&user, sizeof(user)) && ConvertSidToStringSidA(user.token.User.Sid, &text)
+		   ? text
+		   : NULL;
+}
+
 bool security_is_own(PSID sid)
 {
-	union {
-		TOKEN_USER token;
-		char room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
-	} user;
+	union user user;
 
 	return read_user(&user, sizeof(user)) && EqualSid(sid, user.token.User.Sid);
 }

@@ -25,6 +25,8 @@ bool security_private_init(struct security_private *security);
 
 /* Whether it is the user that this process runs as. */
 bool security_is_own(PSID sid);
+/* That user's SID as text, which LocalFree() frees; NULL: GetLastError() tells. */
+char *security_own_text(void);
 
 /*
  * Whether an open file (with READ_CONTROL) is a plain one that belongs to this user, and that

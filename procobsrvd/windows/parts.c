@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 const struct sink_operations *const service_sinks[] = {
+    &sink_json_lines,
     NULL,
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "buffer.h"
 #include "harness.h"
+#include "text_number.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -110,9 +111,27 @@ static void agrees_with_the_calendar(void **state)
 		strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000000000Z", date);
 		buffer_append_time(&buffer, seconds * 1000000000);
 		expect_text(&buffer, expected);
+		int64_t read = 0;
+		assert_true(text_read_second(expected, &read));
+		assert_int_equal(read, seconds);
 		compared++;
 	}
 	assert_true(compared > 24000);
+}
+
+static void reads_no_other_times(void **state)
+{
+	static const char *const wrong[] = {
+	    "2026-11-22 06:13:20", "2026-13-22T06:13:20", "2026-00-22T06:13:20",
+	    "2026-11-32T06:13:20", "2026-02-30T06:13:20", "2026-11-00T06:13:20",
+	    "2026-11-22T24:13:20", "2026-11-22T06:60:20", "2026-11-22T06:13:61",
+	    "2026-11-22T06:13:2x", "0000-11-22T06:13:20", "26-11-2226T06:13:20"};
+	int64_t read = 77;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		assert_false(text_read_second(wrong[i], &read));
+	assert_int_equal(read, 77);
 }
 
 static void encodes_base64(void **state)
@@ -220,6 +239,7 @@ int main(void)
 	    cmocka_unit_test(writes_numbers),
 	    cmocka_unit_test(writes_times),
 	    cmocka_unit_test(agrees_with_the_calendar),
+	    cmocka_unit_test(reads_no_other_times),
 	    cmocka_unit_test(encodes_base64),
 	    cmocka_unit_test(decodes_utf8),
 	    cmocka_unit_test(encodes_utf8),
