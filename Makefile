@@ -15,7 +15,7 @@ FUZZ = -Dfuzz=enabled -Dtests=disabled -Dbench=disabled -Dstatic=disabled -Db_lu
 .NOTPARALLEL:
 
 .PHONY: build run watch test test-kernels test-windows test-browser test-packages bench lint fuzz sanitize windows \
-	deb install uninstall deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows deps-browser \
+	deb prefix install uninstall deps deps-run deps-test deps-kernels deps-bench deps-lint deps-windows deps-browser \
 	deps-packages build-fuzz clean help
 
 build:
@@ -86,7 +86,11 @@ deb: deps-packages
 test-packages: deps-packages build
 	@tools/as-root tests/packages/run $(BUILD)
 
-install: build
+# A directory that was configured for another prefix takes this one.
+prefix:
+	@if [ "$(origin PREFIX)" != file ] && [ -e $(BUILD)/build.ninja ]; then meson configure $(BUILD) --prefix=$(PREFIX); fi
+
+install: prefix build
 	@meson install -C $(BUILD) --no-rebuild
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
 
