@@ -14,6 +14,8 @@ union user {
 
 /* Since Windows Vista. */
 typedef BOOL(WINAPI *process_function)(HANDLE pipe, PULONG process);
+/* Linked to, it may come from a library that has it on newer systems alone. */
+typedef BOOL(WINAPI *token_function)(HANDLE thread, DWORD access, BOOL as_self, PHANDLE token);
 
 static uint32_t process_of(HANDLE pipe)
 {
@@ -27,11 +29,12 @@ static uint32_t process_of(HANDLE pipe)
 /* Its token; the thread is itself again afterwards, or the service has no business to go on. */
 static HANDLE token_of(HANDLE pipe)
 {
+	token_function open_token = (token_function)lookup("advapi32.dll", "OpenThreadToken");
 	HANDLE token = NULL;
 
-	if (!ImpersonateNamedPipeClient(pipe))
+	if (!open_token || !ImpersonateNamedPipeClient(pipe))
 		return NULL;
-	if (!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
+	if (!open_token(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
 		token = NULL;
 	if (!RevertToSelf())
 		abort();
