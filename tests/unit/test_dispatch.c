@@ -191,6 +191,23 @@ static void what_the_queue_gave_up_is_told_once(void **state)
 	assert_int_equal(fixture->dispatch.counters.lost, 3);
 }
 
+/* The counters have grown by what was told before: no more is missing than numbers are. */
+static void counters_tell_no_more_than_the_numbers(void **state)
+{
+	struct fixture *fixture = *state;
+
+	feed_start(fixture, 10, 100, 1, 1);
+	fixture->observer.lost[RECORD_LOST_INDEX(RECORD_START)] += 3;
+	feed_start(fixture, 11, 101, 1, 1);
+	assert_int_equal(fixture->count, 2);
+	fixture->observer.number += 2;
+	fixture->observer.lost[RECORD_LOST_INDEX(RECORD_EXIT)] += 3;
+	feed_start(fixture, 12, 102, 1, 1);
+	assert_int_equal(fixture->count, 4);
+	assert_int_equal(fixture->events[2]->lost->count, 2);
+	assert_int_equal(fixture->events[2]->lost->unknown, 2);
+}
+
 static void each_cpu_has_its_own_numbers(void **state)
 {
 	struct fixture *fixture = *state;
@@ -530,6 +547,7 @@ int main(void)
 	    TEST(gap_is_told_in_place_and_by_kind),
 	    TEST(hole_without_counters_is_of_unknown_kind),
 	    TEST(what_the_queue_gave_up_is_told_once),
+	    TEST(counters_tell_no_more_than_the_numbers),
 	    TEST(each_cpu_has_its_own_numbers),
 	    TEST(trailing_loss_is_told_from_the_counters),
 	    TEST(long_arguments_come_in_chunks),
