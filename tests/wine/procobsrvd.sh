@@ -98,7 +98,7 @@ check 'reload: a wrong configuration ends nothing' state_becomes RUNNING
 configure readers '"count"=dword:0000001e'
 try windows sc control procobsrvd paramchange
 try windows 'C:\test\readers_tests.exe' welcome
-check 'reload: readers go on' ended_with 0
+check 'reload: readers are served' ended_with 0
 
 try windows sc stop procobsrvd
 check 'stop: it has stopped' state_becomes STOPPED
@@ -107,6 +107,21 @@ check 'stop: as it should' out 'EXIT_CODE +: 0 '
 check 'stop: the driver is unloaded' is_gone
 try consctl watch --backend service --duration 1
 check 'stop: nobody listens' err 'no service listens'
+
+# In the foreground, until Ctrl-C: a signal to the program itself, behind its wrappers.
+: >"$work/err"
+env --default-signal=INT "$here/wine" --prefix "$prefix" --keep --limit 60 \
+	'C:\test\procobsrvd.exe' --foreground >"$work/out" 2>"$work/err" </dev/null &
+pid=$!
+check 'foreground: it observes' wait_for "$work/err" 'procobsrvd [0-9.]+ observes \(driver\)'
+try_reader() { windows 'C:\test\readers_tests.exe' welcome; }
+check 'foreground: it is read' try_reader
+program=$pid
+while child=$(pgrep -P "$program"); do program=$child; done
+kill -INT "$program"
+finish
+check 'foreground, Ctrl-C: status 0' ended_with 0
+check 'foreground, Ctrl-C: it says so' err 'procobsrvd has ended'
 
 # The resident driver tells the next run what happened in between.
 try consctl install
