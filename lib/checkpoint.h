@@ -47,7 +47,7 @@ int checkpoint_lend(const char *directory, uint64_t stream, uint64_t position,
  */
 struct checkpoint_follower;
 int checkpoint_follow(const char *directory, uint64_t stream, uint64_t position,
-		      struct dispatch *dispatch, struct checkpoint_follower **follower);
+		      struct dispatch *dispatch, struct checkpoint_follower **opened);
 /*
  * The next record, at `limit` at most; ENDED: that has been reached. `limit` is at most `last`, a
  * record that has been appended. *resume is where the one after it begins; 0 for the one at `last`,

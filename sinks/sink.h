@@ -73,7 +73,8 @@ struct sink_operations {
 
 	/*
 	 * With durable: while it fails and its queue is full, it loses (counted, and told in its
-	 * place) rather than hold back whoever hands events on, and with him all other sinks.
+	 * place) rather than be told again what passed it by, which must be kept for it, and where
+	 * that is not possible hold back whoever hands events on, and with him all other sinks.
 	 */
 	bool yields;
 
