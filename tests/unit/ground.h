@@ -15,6 +15,9 @@ void sleep_ms(unsigned duration_ms);
 /* Whether whoever waits for the event would go on. */
 bool is_set(const struct os_event *event);
 
+/* What stands between the parts of a path. */
+extern const char ground_separator;
+
 /* A path below nothing, and one of something that is no directory. */
 extern const char *const ground_missing_directory;
 extern const char *const ground_no_directory;
@@ -33,6 +36,12 @@ void file_link(const char *path, const char *other); /* a second name of the sam
 /* Puts something under the name that is no plain file; false: there are only so many `way`s. */
 bool file_plant(const char *path, const char *target, unsigned way);
 void file_remove(const char *path); /* planted or not; if it is there */
+
+/*
+ * Runs a program with arguments, itself the first of them, ended by NULL, and takes what it says on
+ * standard output and standard error, NUL-terminated and cut if need be. Its exit status.
+ */
+int program_run(const char *const *arguments, char *text, size_t size);
 
 /* What a test does in a process of its own. */
 struct role {

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+const char ground_separator = '/';
 const char *const ground_missing_directory = "/nonexistent/procobsrv";
 const char *const ground_no_directory = "/dev/null";
 
@@ -120,4 +121,29 @@ void be_killed(void)
 	kill(getpid(), SIGKILL);
 	for (;;)
 		pause();
+}
+
+int program_run(const char *const *arguments, char *text, size_t size)
+{
+	ssize_t got = 0;
+	size_t total = 0;
+	int status, ends[2];
+	pid_t child;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		execv(arguments[0], (char *const *)(uintptr_t)arguments);
+		_exit(99);
+	}
+	close(ends[1]);
+	while (total < size - 1 && (got = read(ends[0], text + total, size - 1 - total)) > 0)
+		total += (size_t)got;
+	text[total] = '\0';
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ROLE_KILLED;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <windows.h>
 
+const char ground_separator = '\\';
 const char *const ground_missing_directory = "C:\\nonexistent\\procobsrv";
 const char *const ground_no_directory = "C:\\windows\\system32\\ntdll.dll";
 
@@ -142,4 +143,50 @@ void be_killed(void)
 	TerminateProcess(GetCurrentProcess(), KILLED_STATUS);
 	for (;;)
 		Sleep(INFINITE);
+}
+
+/* Arguments of tests have no quotes in them, and no backslash at their end. */
+static char *make_line(const char *const *arguments)
+{
+	size_t size = 1;
+	char *line;
+
+	for (size_t at = 0; arguments[at]; at++)
+		size += strlen(arguments[at]) + 3;
+	line = calloc(1, size);
+	assert_non_null(line);
+	for (size_t at = 0; arguments[at]; at++) {
+		strcat(line, at ? " \"" : "\"");
+		strcat(line, arguments[at]);
+		strcat(line, "\"");
+	}
+	return line;
+}
+
+int program_run(const char *const *arguments, char *text, size_t size)
+{
+	SECURITY_ATTRIBUTES inherited = {.nLength = sizeof(inherited), .bInheritHandle = TRUE};
+	STARTUPINFOA startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES};
+	char *line = make_line(arguments);
+	PROCESS_INFORMATION child;
+	DWORD status, got;
+	size_t total = 0;
+	HANDLE ours, its;
+
+	assert_true(CreatePipe(&ours, &its, &inherited, 0));
+	SetHandleInformation(ours, HANDLE_FLAG_INHERIT, 0);
+	startup.hStdOutput = startup.hStdError = its;
+	assert_true(CreateProcessA(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &child));
+	CloseHandle(its);
+	free(line);
+	while (total < size - 1 &&
+	       ReadFile(ours, text + total, (DWORD)(size - 1 - total), &got, NULL) && got > 0)
+		total += got;
+	text[total] = '\0';
+	CloseHandle(ours);
+	WaitForSingleObject(child.hProcess, INFINITE);
+	assert_true(GetExitCodeProcess(child.hProcess, &status));
+	CloseHandle(child.hThread);
+	CloseHandle(child.hProcess);
+	return (int)status;
 }

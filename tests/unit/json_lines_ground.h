@@ -5,10 +5,9 @@
 
 #include "sink_ground.h"
 
-#include <glob.h>
-
 #define STREAM	   0xabcdu
 #define BATCH_MOST 64
+#define FILES_MOST 4096
 
 extern const char *json_lines_consctl; /* the program; set first */
 
@@ -26,8 +25,18 @@ int write_one(struct open_sink *opened, const struct procobsrv_event *sample, ui
 /* Numbers first to last without every `hole`th, which a filter took; 0: all of them. */
 int write_range(struct open_sink *opened, uint64_t first, uint64_t last, uint64_t hole);
 /* The files in the order of their lines: the old ones, and the one that is written. */
-glob_t files_of(const struct place *place);
+struct files {
+	char *paths[FILES_MOST];
+	size_t count;
+};
+struct files files_of(const struct place *place);
+void free_files(struct files *files);
 size_t count_files(const struct place *place);
+/* Bytes of a file that nobody has open; cuts it to so many. */
+size_t file_bytes(const char *path);
+void file_cut(const char *path, size_t size);
 void expect_verified(const struct place *place, int expected, const char *words);
+/* The sink does not open the file: this error, with these words. */
+void expect_refused(const struct place *place, int code, const char *words);
 
 #endif
