@@ -41,6 +41,7 @@ static void set_up(struct catch_up *again, const struct procobsrv *monitor)
 	dispatch->env_names = model->env_names;
 	dispatch->redaction = model->redaction;
 	dispatch->drop_repeats = model->drop_repeats;
+	dispatch->count_lost = model->count_lost;
 	dispatch->read_argv = model->read_argv;
 	dispatch->cgroups.read_path = model->cgroups.read_path;
 	dispatch->deliver = take;

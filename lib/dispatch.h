@@ -49,6 +49,7 @@ struct dispatch {
 	uint32_t root_pid;
 	bool tree_only;	   /* struct source_operations.tree_only: who starts is of the tree */
 	bool drop_repeats; /* two observers may fill one ring: repeats.h */
+	bool count_lost;   /* cursors of gaps say what had been lost in all: who resumes repeats */
 	dispatch_deliver deliver;
 	/* struct source_operations.read_argv */
 	bool (*read_argv)(const struct record_identity *identity, struct buffer *buffer);

@@ -4,6 +4,7 @@
 #include "hex.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct event *event_create(enum procobsrv_kind kind)
 {
@@ -30,6 +31,14 @@ void event_set_cursor(struct event *event, uint64_t stream, uint64_t position, c
 		end = hex_append(end, number);
 	}
 	*end = '\0';
+}
+
+void event_add_to_cursor(struct event *event, uint64_t number)
+{
+	char *end = event->cursor + strlen(event->cursor);
+
+	*end++ = ':';
+	*hex_append(end, number) = '\0';
 }
 
 const struct procobsrv_event *procobsrv_event_ref(const struct procobsrv_event *event)

@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-#define EVENT_CURSOR_SIZE 48
+#define EVENT_CURSOR_SIZE 72
 
 struct event {
 	struct procobsrv_event public; /* first: what users hold is a pointer to it */
@@ -34,5 +34,7 @@ struct event *event_create(enum procobsrv_kind kind);
  * which. */
 void event_set_cursor(struct event *event, uint64_t stream, uint64_t position, char sort,
 		      uint64_t number);
+/* Behind it ":number"; once. */
+void event_add_to_cursor(struct event *event, uint64_t number);
 
 #endif

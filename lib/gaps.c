@@ -70,6 +70,16 @@ void gaps_count_read(struct gaps *gaps)
 	}
 }
 
+uint64_t gaps_lost(const struct gaps *gaps)
+{
+	uint64_t lost = 0;
+
+	for (size_t cpu = 0; cpu < gaps->count; cpu++)
+		for (int kind = 0; kind < RECORD_LOST_KINDS; kind++)
+			lost += gaps->sequences[cpu].lost[kind];
+	return gaps->adopt ? UINT64_MAX : lost;
+}
+
 uint64_t gaps_accounted(const struct gaps *gaps)
 {
 	uint64_t accounted = 0;

@@ -47,6 +47,10 @@ bool gaps_trailing(struct gaps *gaps, const struct source_statistics *statistics
 
 uint64_t gaps_total(const struct record_gap *gap);
 
+/* Losses of the kernel that have been accounted for, of all cpus; UINT64_MAX: not from the
+ * beginning. */
+uint64_t gaps_lost(const struct gaps *gaps);
+
 /* How many events have been accounted for, losses included: observations without repeats. */
 uint64_t gaps_accounted(const struct gaps *gaps);
 

@@ -167,6 +167,7 @@ static int prepare_dispatch(struct procobsrv *monitor)
 	dispatch->redaction = monitor->options.redaction;
 	dispatch->root_pid = monitor->options.source.root_pid;
 	dispatch->drop_repeats = monitor->options.source.resident;
+	dispatch->count_lost = monitor->options.source.resident;
 	dispatch->deliver = monitor_has_handler(monitor) ? deliver_to_handler : fetch_deliver;
 	dispatch->param = monitor;
 	return 0;

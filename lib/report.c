@@ -335,6 +335,11 @@ bool report_lost(struct dispatch *dispatch, const struct record_gap *gap)
 				 gaps_accounted(&dispatch->gaps));
 	else
 		event_set_cursor(event, dispatch->stream, dispatch->position, 'l', gap->stage);
+	/* Told after the last record, and by another reader before the next: who keeps both sees by
+	 * the kernel's count of losses what of it is the same. */
+	uint64_t lost = gaps_lost(&dispatch->gaps);
+	if (dispatch->count_lost && gap->stage == RECORD_GAP_KERNEL && lost != UINT64_MAX)
+		event_add_to_cursor(event, lost);
 	set_progress_before(dispatch, event);
 	if (dispatch->kinds & PROCOBSRV_KIND_BIT(PROCOBSRV_LOST))
 		dispatch->deliver(event, dispatch->param);

@@ -3,7 +3,8 @@
 -- Columns that name a text hold texts.id. NULL: not known, or does not exist.
 
 -- "cursor": of the last event in here that has a record of its own in the kernel's stream (its cursor
--- is "stream:position"); it is written in the same transaction as the event. Besides: "created"
+-- is "stream:position", behind which ":lost" is what that stream had lost by then); it is written in
+-- the same transaction as the event. Besides: "created"
 -- (time), "version" (of the program that made the file), "hash-key" (16 bytes: sinks/record_hash.h),
 -- "believed-time" (time, by which age is told: sinks/record_clock.h),
 -- "removed" (rows that retention has removed since texts were last looked through).

@@ -32,7 +32,14 @@ struct record_cursor record_cursor_parse(const char *text)
 	    !parse_number(&text, &cursor.position))
 		return (struct record_cursor){0};
 	cursor.sort = *text;
-	if (cursor.sort && (text++, !parse_number(&text, &number) || *text))
+	if (cursor.sort == ':')
+		cursor.sort = '\0';
+	else if (cursor.sort && (text++, !parse_number(&text, &number)))
+		return (struct record_cursor){0};
+	cursor.has_lost = *text == ':';
+	if (cursor.has_lost && (text++, !parse_number(&text, &cursor.lost)))
+		return (struct record_cursor){0};
+	if (*text)
 		return (struct record_cursor){0};
 	cursor.known = true;
 	return cursor;
@@ -43,7 +50,12 @@ void record_cursor_write(const struct record_cursor *cursor, char text[RECORD_CU
 	char *end = hex_append(text, cursor->stream);
 
 	*end++ = ':';
-	*hex_append(end, cursor->position) = '\0';
+	end = hex_append(end, cursor->position);
+	if (cursor->has_lost) {
+		*end++ = ':';
+		end = hex_append(end, cursor->lost);
+	}
+	*end = '\0';
 }
 
 bool record_cursor_is_repeat(const struct record_cursor *cursor, const struct record_cursor *last)

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#define RECORD_CURSOR_SIZE 40
+#define RECORD_CURSOR_SIZE 56
 
 /* What a cursor says (lib/event.h). */
 struct record_cursor {
@@ -15,12 +15,14 @@ struct record_cursor {
 	uint64_t stream;
 	uint64_t position;
 	char sort; /* '\0': the event has a record of its own */
+	bool has_lost;
+	uint64_t lost; /* what the kernel had lost by then, in all: of gaps in its ring */
 };
 
 /* known is false for what does not look like one. */
 struct record_cursor record_cursor_parse(const char *text);
 
-/* "stream:position" */
+/* "stream:position", or "stream:position:lost" */
 void record_cursor_write(const struct record_cursor *cursor, char text[RECORD_CURSOR_SIZE]);
 
 /*

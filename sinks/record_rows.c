@@ -418,9 +418,42 @@ static int64_t time_or_null(int64_t time_ns)
 	return time_ns ? time_ns : RECORD_NULL;
 }
 
-static int take_loss(struct record_rows *rows, const struct procobsrv_event *event)
+static void take_off(uint64_t *kind, struct procobsrv_lost *lost, uint64_t *told)
 {
-	const struct procobsrv_lost *lost = event->lost;
+	uint64_t less = *kind < *told ? *kind : *told;
+
+	*kind -= less;
+	lost->count -= less;
+	*told -= less;
+}
+
+/*
+ * What the kernel lost after its last record was told then; to a later reader, who begins at that
+ * record, the next one tells it once more. False: nothing is left of it.
+ */
+static bool leave_out_told(struct record_rows *rows, const struct record_cursor *cursor,
+			   struct procobsrv_lost *lost)
+{
+	struct record_cursor *last = &rows->cursor;
+	uint64_t counted = lost->start + lost->exec + lost->exec_failed + lost->exit;
+
+	if (!cursor->has_lost || !last->known || cursor->stream != last->stream)
+		return true;
+	uint64_t before = cursor->lost > counted ? cursor->lost - counted : 0;
+	uint64_t told = last->has_lost && last->lost > before ? last->lost - before : 0;
+	if (!last->has_lost || cursor->lost > last->lost)
+		last->lost = cursor->lost;
+	last->has_lost = true;
+	take_off(&lost->exit, lost, &told);
+	take_off(&lost->exec_failed, lost, &told);
+	take_off(&lost->exec, lost, &told);
+	take_off(&lost->start, lost, &told);
+	return lost->count > 0;
+}
+
+static int take_loss(struct record_rows *rows, const struct procobsrv_event *event,
+		     const struct procobsrv_lost *lost)
+{
 	sqlite3_stmt *statement = record_statement(rows->database, RECORD_ADD_LOSS);
 	const int64_t columns[] = {
 	    event->time_ns,
@@ -466,14 +499,17 @@ static int take(struct record_rows *rows, const struct procobsrv_event *event)
 
 int record_rows_take(struct record_rows *rows, const struct procobsrv_event *event, bool *kept)
 {
-	const struct record_cursor cursor = record_cursor_parse(event->cursor);
+	struct record_cursor cursor = record_cursor_parse(event->cursor);
 
 	*kept = !record_cursor_is_repeat(&cursor, &rows->cursor);
 	if (!*kept)
 		return 0;
 	int error = 0;
 	if (event->kind == PROCOBSRV_LOST) {
-		error = take_loss(rows, event);
+		struct procobsrv_lost lost = *event->lost;
+		*kept = leave_out_told(rows, &cursor, &lost);
+		if (*kept)
+			error = take_loss(rows, event, &lost);
 	} else if (event->process) {
 		error = enter_boot(rows, event->process->id);
 		if (!error)
@@ -481,8 +517,11 @@ int record_rows_take(struct record_rows *rows, const struct procobsrv_event *eve
 		if (event->time_ns > rows->boot_last_ns)
 			rows->boot_last_ns = event->time_ns;
 	}
-	if (!error && cursor.known && !cursor.sort)
+	if (!error && cursor.known && !cursor.sort) {
+		cursor.has_lost = rows->cursor.has_lost && rows->cursor.stream == cursor.stream;
+		cursor.lost = cursor.has_lost ? rows->cursor.lost : 0;
 		rows->cursor = cursor;
+	}
 	return error;
 }
 

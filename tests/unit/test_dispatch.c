@@ -234,8 +234,11 @@ static void trailing_loss_is_told_from_the_counters(void **state)
 	statistics.sequences[0].number = 3;
 	statistics.sequences[0].lost[RECORD_LOST_INDEX(RECORD_EXIT)] = 2;
 	assert_true(gaps_trailing(&fixture->dispatch.gaps, &statistics, &gap));
+	fixture->dispatch.count_lost = true;
 	dispatch_gap(&fixture->dispatch, &gap);
 	assert_int_equal(fixture->events[1]->lost->exit, 2);
+	/* What a later reader, who tells of them before the next record, has in common with it. */
+	assert_string_equal(strrchr(fixture->events[1]->cursor, ':'), ":2");
 	assert_false(gaps_trailing(&fixture->dispatch.gaps, &statistics, &gap));
 
 	/* The next record must not tell them again. */

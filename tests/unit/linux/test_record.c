@@ -45,8 +45,9 @@ static bool is_repeat(const char *cursor, const char *last)
 
 static void test_cursors(void **state)
 {
-	static const char *const wrong[] = {"",	   ":",	   "1",	     "1:",   ":1",   "g:1",
-					    "1:g", "1:1x", "1:1x1 ", "-1:1", "1:-1", NULL};
+	static const char *const wrong[] = {"",	    ":",    "1",      "1:",	":1",
+					    "g:1",  "1:g",  "1:1x",   "1:1x1 ", "-1:1",
+					    "1:-1", "1:1:", "1:1l1:", "1:1:1x", NULL};
 	char text[RECORD_CURSOR_SIZE];
 
 	(void)state;
@@ -56,6 +57,11 @@ static void test_cursors(void **state)
 	struct record_cursor cursor = record_cursor_parse("ffffffffffffffff:abc");
 	record_cursor_write(&cursor, text);
 	assert_string_equal(text, "ffffffffffffffff:abc");
+
+	cursor = record_cursor_parse("a:10:f");
+	assert_true(cursor.known && !cursor.sort && cursor.has_lost && cursor.lost == 15);
+	record_cursor_write(&cursor, text);
+	assert_string_equal(text, "a:10:f");
 
 	assert_true(is_repeat("a:10", "a:10"));
 	assert_true(is_repeat("a:f", "a:10"));
@@ -98,6 +104,58 @@ static void test_repeats_are_left_out(void **state)
 	day_free(day);
 	record_check_whole(place.path);
 	record_check_day(place.path, DAY_EVENTS, DAY_EVENTS);
+	record_place_remove(&place);
+}
+
+static void write_gap(const struct record_place *place, const char *own, const char *cursor,
+		      uint64_t starts, uint64_t exits, uint64_t unknown)
+{
+	struct open_sink opened = record_open(place, NULL);
+	const struct procobsrv_lost lost = {.count = starts + exits + unknown,
+					    .start = starts,
+					    .exit = exits,
+					    .unknown = unknown,
+					    .stage = "kernel",
+					    .reason = "full"};
+	const struct procobsrv_process process = {
+	    .id = "b-1-1", .pid = 1, .start_time_ns = 1, .name = "one"};
+
+	if (own)
+		record_write_one(&opened, &(struct procobsrv_event){.kind = PROCOBSRV_START,
+								    .process = &process,
+								    .time_ns = 1,
+								    .cursor = own});
+	record_write_one(
+	    &opened, &(struct procobsrv_event){
+			 .kind = PROCOBSRV_LOST, .lost = &lost, .time_ns = 2, .cursor = cursor});
+	sink_close(&opened);
+}
+
+/* Told when nothing came any more; then the service died, and its next run tells of the same
+ * losses before the next record of each cpu: what was told is told once. */
+static void test_gaps_told_twice(void **state)
+{
+	struct record_place place = record_place_make();
+
+	(void)state;
+	write_gap(&place, "1:1", "1:1t5:3", 2, 1, 0);
+	write_gap(&place, NULL, "1:2l0:2", 2, 0, 0); /* of one cpu, all of it known */
+	assert_int_equal(record_number(place.path, "SELECT sum(count) FROM losses"), 3);
+	write_gap(&place, NULL, "1:3l0:5", 1, 2, 0); /* of another: two more */
+	assert_int_equal(record_number(place.path, "SELECT sum(count) FROM losses"), 5);
+	write_gap(&place, NULL, "1:3t9:7", 2, 2, 0); /* another run, and again two more */
+	assert_int_equal(record_number(place.path, "SELECT sum(count) FROM losses"), 7);
+	assert_int_equal(
+	    record_number(place.path, "SELECT sum(starts + exits) = sum(count) FROM losses"), 1);
+	/* An event in between changes nothing; holes in the numbers have no count. */
+	write_gap(&place, "1:4", "1:5l0:7", 0, 0, 4);
+	assert_int_equal(record_number(place.path, "SELECT sum(count) FROM losses"), 11);
+	write_gap(&place, "1:6", "1:6t9:8", 1, 0, 0);
+	assert_int_equal(record_number(place.path, "SELECT sum(count) FROM losses"), 12);
+	/* Another stream has other counts. */
+	write_gap(&place, "2:1", "2:2l0:4", 4, 0, 0);
+	assert_int_equal(record_number(place.path, "SELECT sum(count) FROM losses"), 16);
+	record_check_whole(place.path);
 	record_place_remove(&place);
 }
 
@@ -452,6 +510,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_hash_is_siphash),
 	    cmocka_unit_test(test_cursors),
+	    cmocka_unit_test(test_gaps_told_twice),
 	    cmocka_unit_test(test_repeats_are_left_out),
 	    cmocka_unit_test(test_killed_at_any_moment),
 	    cmocka_unit_test(test_existing_ones_are_known),
