@@ -144,6 +144,8 @@ check 'timeline --since: status 0' ended_with 0
 check 'timeline --since: what began then' sh -c "grep -q '\"name\":\"tar\"' '$work/out' && ! grep -q '\"name\":\"grep\"' '$work/out'"
 check 'timeline --since: and from whom it descends, from then on' out '"ts":0\.000,.*"name":"systemd"'
 check 'timeline --since: obeys the rules of trace events' python3 "$here/check_trace.py" "$work/out" 4
+try "$consctl" timeline --record "$record" --since '2026-11-22 10:30:05' --until '2026-11-22 11:00' --format perfetto
+check 'timeline --since: begins then, also in the midst of a life' out '"begin":"2026-11-22T10:30:05\.000000000Z"'
 try "$consctl" timeline --record "$record" --since 2026-11-22 -o "$work/page.html"
 check 'timeline --since: losses are said' err '19 events of that time were lost'
 check 'timeline --since: a page' grep -q '^<!DOCTYPE html>' "$work/page.html"
@@ -196,6 +198,22 @@ END
 	rm "$work/go"
 	wait "$writer"
 fi
+
+# A clock with ticks: a family of one time.
+python3 - "$here" "$schema" "$work/ticks.sqlite" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import make_record
+record = make_record.Record(sys.argv[2], sys.argv[3])
+parent = None
+for pid in range(100, 120):
+    parent = record.process(pid, make_record.DAY, parent, pid - 1)
+    record.exec(parent, make_record.DAY, ["step", str(pid)], "/usr/bin/step")
+record.close()
+END
+try "$consctl" history --record "$work/ticks.sqlite" -j
+check 'of one time: parents before children' [ "$(grep -o '"kind":"start".*"pid":[0-9]*' "$work/out" |
+	grep -Eo '"process":.{1}"pid":[0-9]+' | grep -Eo '[0-9]+' | tr '\n' ' ')" = "$(seq -s ' ' 100 119) " ]
 
 # What is wrong.
 try "$consctl" history --record "$work/nothing"

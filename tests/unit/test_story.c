@@ -162,6 +162,24 @@ static void critical_path(void **state)
 	free(steps);
 }
 
+/* The clock was set back while b ran: who ended before it began has not been waited for. */
+static void critical_path_of_a_clock_set_back(void **state)
+{
+	struct story *story = *state;
+	struct story_step *steps;
+	size_t count;
+
+	tell(story, "start", "a", "0", 0, "");
+	tell(story, "start", "b", "a", 6, "");
+	exits(story, "b", "a", 3);
+	exits(story, "a", "0", 10);
+	steps = story_critical_path(story, &count);
+	assert_non_null(steps);
+	assert_int_equal(count, 1);
+	assert_int_equal(steps[0].process, 0);
+	free(steps);
+}
+
 static void figures(void **state)
 {
 	struct story *story = *state;
@@ -476,6 +494,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(lanes_below_parents, open_story, close_story),
 	    cmocka_unit_test_setup_teardown(lanes_are_used_again, open_story, close_story),
 	    cmocka_unit_test_setup_teardown(critical_path, open_story, close_story),
+	    cmocka_unit_test_setup_teardown(critical_path_of_a_clock_set_back, open_story,
+					    close_story),
 	    cmocka_unit_test_setup_teardown(figures, open_story, close_story),
 	    cmocka_unit_test_setup_teardown(others_lines, open_story, close_story),
 	    cmocka_unit_test_setup_teardown(many_processes, open_story, close_story),
