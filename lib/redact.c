@@ -154,21 +154,21 @@ static const char *value_end(const char *value)
 	return end ? end + 1 : value + strlen(value);
 }
 
-/* user:secret@ within a word with "://". */
+/* user:secret@ within a word with "://"; the last '@' is meant, as most clients have it. */
 static void redact_url(struct copy *copy, const char *end)
 {
 	const char *colon = strstr(copy->from, "://");
-	const char *at;
+	const char *at = NULL;
 
 	if (!colon || colon >= end)
 		return;
 	colon += 3;
-	at = colon;
-	while (at < end && *at != '@' && *at != '/' && *at != '?')
-		at++;
-	while (colon < at && *colon != ':')
+	for (const char *next = colon; next < end && *next != '/' && *next != '?'; next++)
+		if (*next == '@')
+			at = next;
+	while (colon < end && *colon != ':')
 		colon++;
-	if (at >= end || *at != '@' || colon >= at)
+	if (!at || colon >= at)
 		return;
 	copy_until(copy, colon + 1);
 	leave_out(copy, at);

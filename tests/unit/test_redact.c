@@ -90,6 +90,7 @@ static void urls(void **state)
 	WORD("https://user:hunter2@example.org/x", "https://user:***@example.org/x");
 	WORD("postgres://u:p@h/d", "postgres://u:*@h/d");
 	WORD("https://user@example.org:80/x", "https://user@example.org:80/x");
+	WORD("https://user:hunter@2@example.org/x@y", "https://user:***@example.org/x@y");
 	becomes(LIST("other"), LIST("p", "https://user:hunter2@example.org/x"),
 		LIST("p", "https://user:hunter2@example.org/x"));
 }
