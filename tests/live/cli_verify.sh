@@ -62,12 +62,16 @@ check 'a gap that only the end tells: counted' out 'lost: 2 events'
 
 { echo "$begin"; events 1 5; echo "$lost" | sed 's/"count":2/"count":3/'; event 8; end 8 8 6 0 2; } >"$work/file"
 verify 3 'a lost line that does not agree with itself'
+{ echo "$begin"; events 1 5; echo "$lost" | sed 's/"count":2/"count":99/'; event 8; end 8 8 6 0 2; } >"$work/file"
+verify 3 'a lost line of more than there were'
+check 'a lost line of more than there were: counts for nothing' out '^not complete: 6 events, 2 lost, '
 
 { echo "$begin"; events 1 3; event 2; event 4; end 4 4 4 0 0; } >"$work/file"
 verify 0 'a repeat with the same cursor'
 
 { echo "$begin"; events 1 3; event 2 | sed 's/"c2"/"other"/'; event 4; end 4 4 4 0 0; } >"$work/file"
 verify 3 'a number twice with another cursor'
+check 'a number twice with another cursor: said' out 'seq 2 comes after seq 3'
 
 { echo "$begin"; events 1 2; event 3 | head -c 40; echo; event 4; end 4 4 4 0 0; } >"$work/file"
 verify 3 'half a line'
@@ -78,6 +82,11 @@ verify 3 'a last line without its end'
 
 { echo "$begin"; events 1 3; end 3 9 3 0 0; } >"$work/file"
 verify 3 'counters that do not add up'
+{ echo "$begin"; events 1 5; end 5 7 5 2 0; } >"$work/file"
+verify 3 'a filter that left no hole'
+check 'a filter that left no hole: said' out 'the end tells 2 filtered, but the lines make it 0'
+{ echo "$begin"; event 1; event 4; end 4 9 2 3 0 | sed 's/}$/,"pending":4}/'; } >"$work/file"
+verify 0 'a filter that was ahead of the last line'
 
 { echo "$begin"; events 1 3; printf '{"schema":1,"kind":"start","seq":3,"synthetic":true}\n'
 	printf '{"schema":1,"kind":"brand_new","seq":3,"synthetic":true,"x":[{"y":null}]}\n'
@@ -98,6 +107,9 @@ check 'no such file: says so' err 'No such file'
 { echo "$begin" | sed 's/"kind":"begin"/&,"seq":4/'; events 5 7; end 7 7 7 0 0; } >"$work/two"
 try "$consctl" verify "$work/one" "$work/two"
 check 'two parts of one run: complete' ended_with 0
+{ echo "$begin" | sed 's/"kind":"begin"/&,"seq":6/'; events 7 8; end 8 8 6 2 0; } >"$work/three"
+try "$consctl" verify "$work/one" "$work/three"
+check 'a filter between two parts: complete' ended_with 0
 try "$consctl" verify "$work/two"
 check 'the second part alone: status 3' ended_with 3
 check 'the second part alone: says what is missing' out 'seq 1 to 4'
@@ -120,6 +132,18 @@ check 'another reader went on: events counted once' out '^complete: 9 events$'
 check 'another reader went on: says so' out 'line 8: another reader went on'
 { echo "$begin"; events 1 6; resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/file"
 verify 0 'another reader went on, without repeats'
+{ echo "$begin"; events 1 6; resumed 4; event 5; end 5 1 1 0 0; } >"$work/file"
+verify 0 'another reader went on, not as far'
+{ echo "$begin"; events 1 6; resumed 4 | sed 's/"boot":"b"/"boot":"other"/'; events 5 9; end 9 5 5 0 0; } >"$work/file"
+verify 3 'another reader of another boot'
+check 'another reader of another boot: two faults' out 'cut off: .* after seq 6 is not known'
+check 'another reader of another boot: both said' out 'missing: seq 1 to 4 are in an earlier part'
+{ echo "$begin"; events 1 6; resumed 0 | sed 's/"boot":"b"/"boot":"other"/'; events 11 9; end 0 0 0 0 0; } >"$work/file"
+verify 3 'another boot from its beginning'
+gap=$(echo "$lost" | sed 's/"seq":7/&,"cursor":"gap"/')
+{ echo "$begin"; events 1 5; echo "$gap"; event 8; resumed 5; echo "$gap"; events 8 9; end 9 4 2 0 2; } >"$work/file"
+verify 3 'another reader went on, and tells of a gap again'
+check 'another reader went on, and tells of a gap again: counted once' out '^not complete: 7 events, 2 lost, 0 missing, 0 things'
 { echo "$begin"; events 1 6; end 6 6 6 0 0; resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/file"
 verify 0 'another reader went on after a clean end'
 { echo "$begin"; events 1 6; event 7 | head -c 30; echo; resumed 6; events 7 9; end 9 3 3 0 0; } >"$work/file"
