@@ -207,7 +207,9 @@ static void on_event(struct ledger *ledger, const struct ledger_line *line)
 	}
 	if (line->cursor && cursors_seen(ledger->cursors, line->cursor)) {
 		run->repeats++;
-		if (is_lost && line->count != UINT64_MAX)
+		if (!is_lost)
+			run->repeats_delivered++;
+		else if (line->count != UINT64_MAX)
 			run->repeats_lost += line->count;
 		return;
 	}
@@ -242,7 +244,8 @@ static uint64_t check_counts(struct ledger *ledger, const struct ledger_line *li
 	uint64_t untold;
 
 	/* The counters of who resumed count the repeats too. */
-	if (line->delivered != run->events && line->delivered != run->events + run->repeats)
+	if (line->delivered != run->events &&
+	    line->delivered != run->events + run->repeats_delivered)
 		unequal(ledger, "delivered", line->delivered, run->events);
 	if (line->lost == run->lost || line->lost == run->lost + run->repeats_lost)
 		return 0;

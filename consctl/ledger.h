@@ -62,8 +62,9 @@ struct ledger_run {
 	uint64_t unnumbered;
 	uint64_t lost; /* told by lost lines */
 	uint64_t repeats;
-	uint64_t repeats_lost; /* told by lost lines that are repeats */
-	uint64_t holes;	       /* numbers */
+	uint64_t repeats_delivered; /* of them: events */
+	uint64_t repeats_lost;	    /* told by lost lines that are repeats */
+	uint64_t holes;		    /* numbers */
 	struct hole hole[HOLES_MAX];
 	size_t hole_count;
 	char host[256];
