@@ -132,6 +132,23 @@ static void test_bounds(void **state)
 	check_bound(1 << 20);
 }
 
+/* Files of several blocks: the bound may be reached within one. */
+static void test_bound_within_a_file(void **state)
+{
+	const uint64_t spill_size = 64 * 250 * 1024;
+	char *directory = directory_make();
+	struct feeder feeder = {.queue = make_spilling_queue(directory, spill_size)};
+
+	(void)state;
+	while (!statistics_of(feeder.queue).lost) {
+		feed(&feeder, 200);
+		assert_true(statistics_of(feeder.queue).spill_used <= spill_size);
+	}
+	assert_true(directory_count(directory) > 32);
+	queue_destroy(feeder.queue);
+	directory_remove(directory);
+}
+
 static void test_unusable_directories(void **state)
 {
 	(void)state;
@@ -443,6 +460,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(test_files),
 	    cmocka_unit_test(test_streams),
 	    cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_bound_within_a_file),
 	    cmocka_unit_test(test_unusable_directories),
 	    cmocka_unit_test(test_two_threads),
 	    cmocka_unit_test(test_two_threads_persisting),
