@@ -100,9 +100,9 @@ void test_small_ring(void)
 		return;
 	procobsrv_statistics(monitor, &statistics, sizeof(statistics));
 	check(statistics.ring_size == 256u << 10, "the ring has %llu bytes", statistics.ring_size);
-	inject(4, 25000);
-	finish_monitor(monitor, &counts, 100000);
-	note("%ld and %ld of 100000 were lost", counts.lost_starts, counts.lost_exits);
+	inject(4, 10000);
+	finish_monitor(monitor, &counts, 40000);
+	note("%ld and %ld of 40000 were lost", counts.lost_starts, counts.lost_exits);
 	expect_no_driver();
 }
 

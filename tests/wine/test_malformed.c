@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define RANDOM_REQUESTS 100000
+#define RANDOM_REQUESTS 25000
 #define BUFFER_SIZE	(CLIENT_BUFFER_MIN + 64)
 
 struct form {
