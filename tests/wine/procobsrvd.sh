@@ -61,6 +61,8 @@ check 'check-config: names key and value' out 'Parameters\\readers\\count: .*at 
 check 'check-config: what may have been meant' out "readers\\\\own-process: .*'own-processes'"
 check 'check-config: what this system lacks' out "record: the section 'record' is not for this system"
 configure readers '"count"=dword:00000014' '"own-process"=-' '"memory-size"="4M"' "[-$key\\record]"
+rm -f "$prefix"/drive_c/test/events.jsonl*
+configure json-lines '"path"="C:\\\\test\\\\events.jsonl"'
 try service --check-config
 check 'check-config: status 0' ended_with 0
 
@@ -107,6 +109,10 @@ check 'stop: as it should' out 'EXIT_CODE +: 0 '
 check 'stop: the driver is unloaded' is_gone
 try consctl watch --backend service --duration 1
 check 'stop: nobody listens' err 'no service listens'
+try consctl verify 'C:\test\events.jsonl'
+check 'JSON lines: complete' out '^complete: [1-9][0-9]* events'
+check 'JSON lines: who ended, and how' \
+	grep -q '"kind":"exit".*"exit":{"code":42' "$prefix/drive_c/test/events.jsonl"
 
 # In the foreground, until Ctrl-C: a signal to the program itself, behind its wrappers.
 : >"$work/err"
