@@ -77,6 +77,8 @@ int reader_take_over(struct procobsrv *monitor)
 				statistics.acknowledged);
 	dispatch->kinds = kinds;
 	dispatch->deliver = deliver;
+	/* Who exists is told before the first record: what it is of does not wait for that. */
+	dispatch->stream = statistics.stream;
 	if (error && start_afresh(dispatch, &statistics))
 		error = error_set(PROCOBSRV_ERROR_MEMORY, "out of memory for the process table");
 	forget_counters(monitor, dispatch->gaps.adopt
