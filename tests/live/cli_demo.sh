@@ -57,6 +57,8 @@ try "$consctl" list --match 'process.pid =='
 check 'list --match: a mistake is wrong usage' ended_with 2
 try "$consctl" list -j --match 'process.argv =~ "^sleep 1618"'
 check 'list -j: an object' out '^\{"schema":1,"kind":"existing",.*"argv":\["sleep","1618"\].*\}$'
+try "$consctl" list -j
+check 'list -j: in the order of their start' sh -c "grep -o '\"start\":\"[^\"]*\"' '$work/out' | LC_ALL=C sort -c"
 try "$consctl" tree --match 'process.argv =~ "^sleep 1618"'
 check 'tree --match: what matches' out ' sleep 1618$'
 check 'tree --match: below its parent' out "^ *$shell +[^ ]+ +[0-9.]+ [a-z ]*(└─ |.- )?sh -c"
