@@ -468,6 +468,22 @@ bool settings_suit(const struct settings *settings, uint32_t root_pid)
 	return true;
 }
 
+bool settings_look_back(const struct settings *settings)
+{
+	const char *option = settings->backend		? "backend"
+			     : settings->kernel_threads ? "kernel-threads"
+			     : settings->buffer_size	? "buffer-size"
+			     : settings->max_args	? "max-args"
+			     : settings->run_as		? "user"
+			     : settings->wait_command	? "wait"
+							: NULL;
+
+	if (!option)
+		return true;
+	complain("--%s is about observing: what has been observed is drawn as it is", option);
+	return false;
+}
+
 void settings_observe(const struct settings *settings, struct procobsrv_options *options)
 {
 	*options = (struct procobsrv_options){

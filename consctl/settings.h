@@ -136,6 +136,10 @@ void settings_observe(const struct settings *settings, struct procobsrv_options 
  * complained already. */
 bool settings_suit(const struct settings *settings, uint32_t root_pid);
 
+/* Whether nothing is asked for that only observing could give: for who draws what has been
+ * observed. False: complained already. */
+bool settings_look_back(const struct settings *settings);
+
 struct verb;
 
 enum arguments_result {

@@ -210,7 +210,7 @@ static bool check_usage(const struct settings *settings)
 			 "timeline --help'");
 		return false;
 	}
-	return true;
+	return settings->operand_count || settings_look_back(settings);
 }
 
 int timeline_run(const struct settings *settings)

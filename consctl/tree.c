@@ -261,5 +261,7 @@ int tree_run(const struct settings *settings)
 			 settings->from ? "the file" : "the record");
 		return STATUS_USAGE;
 	}
+	if (past && !settings_look_back(settings))
+		return STATUS_USAGE;
 	return past ? tree_then(settings) : tree_now(settings);
 }

@@ -58,6 +58,8 @@ check "control characters do not reach the terminal" err '1\?\[31m'
 wrong 125 "needs a command" run
 wrong 125 "no option '--bogus'" run --bogus true
 wrong 125 "unknown 'forest'" run --wait forest true
+wrong 125 '--user is about observing' timeline --from x --user
+wrong 2 '--backend is about observing' tree --at 10:00 --backend proc
 
 # expression PATTERN EXPRESSION: the mistake, the expression, and a caret.
 for expression in 'process.pid ==' 'kind = "exec"' '(kind == "exec"' 'process.nmae == "x"' \
