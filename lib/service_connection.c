@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-#define READ_SIZE  (256u << 10)
-#define WELCOME_NS 10000000000u
+#define READ_SIZE (256u << 10)
 
 void service_connection_close(struct service_connection *connection)
 {
@@ -82,18 +81,19 @@ int service_connection_next(struct service_connection *connection, struct servic
 }
 
 /* The first answer. */
-static int await(struct service_connection *connection, struct service_answer *answer)
+static int await(struct service_connection *connection, uint64_t patience_ns,
+		 struct service_answer *answer)
 {
-	uint64_t end = os_monotonic_ns() + WELCOME_NS;
+	uint64_t now = os_monotonic_ns(), end = now + patience_ns;
 	int result;
 
-	while (!(result = service_connection_next(connection, answer))) {
-		if (os_monotonic_ns() >= end)
+	for (; !(result = service_connection_next(connection, answer)); now = os_monotonic_ns()) {
+		if (now >= end)
 			return error_set(PROCOBSRV_ERROR_TIMEOUT,
 					 "the service does not answer: it may be overloaded; look "
 					 "with %s",
 					 service_channel_look);
-		service_connection_wait(connection, NULL, 1000);
+		service_connection_wait(connection, NULL, (int)((end - now) / 1000000) + 1);
 		if (service_connection_read(connection) == PROCOBSRV_ERROR_ENDED)
 			break;
 	}
@@ -106,12 +106,12 @@ static int await(struct service_connection *connection, struct service_answer *a
 }
 
 static int greet(struct service_connection *connection, const struct service_hello *hello,
-		 struct service_welcome *welcome)
+		 uint64_t patience_ns, struct service_welcome *welcome)
 {
 	struct service_answer answer = {0};
 	/* If it refuses before it has read this, why it does still comes. */
 	int asked = service_connection_ask(connection, SERVICE_HELLO, hello, sizeof *hello);
-	int error = await(connection, &answer);
+	int error = await(connection, patience_ns, &answer);
 
 	if (error)
 		return asked ? asked : error;
@@ -129,14 +129,14 @@ static int greet(struct service_connection *connection, const struct service_hel
 	return 0;
 }
 
-int service_connection_open(const struct service_hello *hello,
+int service_connection_open(const struct service_hello *hello, uint64_t patience_ns,
 			    struct service_connection *connection, struct service_welcome *welcome)
 {
 	*connection = (struct service_connection){0};
 	int error = service_channel_open(&connection->channel);
 
 	if (!error)
-		error = greet(connection, hello, welcome);
+		error = greet(connection, hello, patience_ns, welcome);
 	if (!error)
 		return 0;
 	char explanation[ERROR_TEXT_SIZE];

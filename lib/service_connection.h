@@ -14,11 +14,11 @@ struct service_connection {
 };
 
 /*
- * Connects, says hello and waits for the welcome. NOT_FOUND: nobody listens; PERMISSION, BUSY,
- * VERSION: the service refuses; SYSTEM, TIMEOUT, MEMORY, CORRUPT; with error_set(), and *connection
- * is none.
+ * Connects, says hello and waits so long for the welcome. NOT_FOUND: nobody listens; PERMISSION,
+ * BUSY, VERSION: the service refuses; SYSTEM, TIMEOUT, MEMORY, CORRUPT; with error_set(), and
+ * *connection is none.
  */
-int service_connection_open(const struct service_hello *hello,
+int service_connection_open(const struct service_hello *hello, uint64_t patience_ns,
 			    struct service_connection *connection, struct service_welcome *welcome);
 /* Makes it none. */
 void service_connection_close(struct service_connection *connection);

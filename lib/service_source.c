@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WELCOME_NS  10000000000u
 #define SNAPSHOT_NS 30000000000u
 
 /* A service that is started again is back by then. */
@@ -258,7 +259,7 @@ static int reconnect(struct source *source)
 		return PROCOBSRV_ERROR_ENDED;
 	source->next_ns = now + RETRY_NS;
 	source->hello.flags |= SERVICE_RESUME;
-	int error = service_connection_open(&source->hello, &connection, &welcome);
+	int error = service_connection_open(&source->hello, WELCOME_NS, &connection, &welcome);
 	if (!error) {
 		pthread_mutex_lock(&source->lock);
 		source->connection = connection;
@@ -313,7 +314,8 @@ static int service_open(const struct source_options *options, struct source **op
 	    .flags = options->kernel_threads ? SERVICE_KERNEL_THREADS : 0,
 	    .root_pid = options->root_pid,
 	};
-	int error = service_connection_open(&source->hello, &source->connection, &welcome);
+	int error =
+	    service_connection_open(&source->hello, WELCOME_NS, &source->connection, &welcome);
 	if (error) {
 		service_close(source, false);
 		return error;
@@ -361,8 +363,11 @@ static int take_answers(struct source *source, source_on_batch on_batch, void *p
 static int drain_connected(struct source *source, int timeout_ms, source_on_batch on_batch,
 			   void *param)
 {
-	if (wait_for_more(source, timeout_ms))
-		return 0;
+	/* What came together with the welcome is here already. */
+	int here = take_answers(source, on_batch, param);
+
+	if (here || wait_for_more(source, timeout_ms))
+		return here;
 	for (int turn = 0; turn < TURNS; turn++) {
 		int result = service_connection_read(&source->connection);
 		int error = take_answers(source, on_batch, param);

@@ -80,8 +80,12 @@ void pipe_server_close(struct pipe_server *server)
 
 bool pipe_server_accept(struct pipe_server *server)
 {
-	return check(ConnectNamedPipe(server->pipe, NULL) || GetLastError() == ERROR_PIPE_CONNECTED,
-		     "no reader came: error %lu", GetLastError());
+	DWORD error = ConnectNamedPipe(server->pipe, NULL) ? ERROR_SUCCESS : GetLastError();
+
+	/* It may have come before, and be gone. */
+	return check(error == ERROR_SUCCESS || error == ERROR_PIPE_CONNECTED ||
+			 error == ERROR_NO_DATA,
+		     "no reader came: error %lu", error);
 }
 
 bool pipe_server_hang_up(struct pipe_server *server)
@@ -186,7 +190,6 @@ void pipe_server_welcome(struct pipe_server *server, const char *limits)
 
 	snprintf(welcome.limits, sizeof(welcome.limits), "%s", limits);
 	service_write(&server->output, SERVICE_WELCOME, &welcome, sizeof(welcome));
-	send_output(server);
 }
 
 static void answer_snapshot(struct pipe_server *server, uint32_t id)
@@ -209,6 +212,7 @@ bool pipe_server_greet(struct pipe_server *server, struct service_hello *hello)
 		return false;
 	*hello = request.body.hello;
 	pipe_server_welcome(server, "misses nothing but Tuesdays");
+	send_output(server);
 	if (!pipe_server_expect(server, SERVICE_SNAPSHOT, &request))
 		return false;
 	answer_snapshot(server, request.body.snapshot.id);

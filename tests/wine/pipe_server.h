@@ -41,6 +41,7 @@ bool pipe_server_expect(struct pipe_server *server, enum service_kind kind,
 void pipe_server_expect_end(struct pipe_server *server);
 
 void pipe_server_send(struct pipe_server *server, const void *data, size_t size);
+/* The welcome is sent with what is flushed next. */
 void pipe_server_welcome(struct pipe_server *server, const char *limits);
 /* Takes hello and the question for a snapshot, and answers both: one process runs, pid 10. */
 bool pipe_server_greet(struct pipe_server *server, struct service_hello *hello);

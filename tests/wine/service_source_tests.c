@@ -7,6 +7,7 @@
  */
 #include "pipe_server.h"
 #include "procobsrv.h"
+#include "service_connection.h"
 #include "tap.h"
 
 #include <stdio.h>
@@ -14,7 +15,6 @@
 
 #define VARIABLE L"PROCOBSRV_SERVICE_SOCKET"
 #define PIPE	 L"\\\\.\\pipe\\procobsrv-tests"
-#define MUTE	 L"\\\\.\\pipe\\procobsrv-tests-mute"
 #define STANDARD L"\\\\.\\pipe\\procobsrvd"
 
 #define FIRST_PID 1000u
@@ -227,8 +227,10 @@ static void serve_cut_off(struct pipe_server *server)
 		check(cursor->position == 6 && cursor->number == 6,
 		      "it goes on after position %llu, number %llu", cursor->position,
 		      cursor->number);
+		/* In one piece: it is not waited for more before that is told. */
 		pipe_server_welcome(server, "");
-		pipe_server_send(server, whole.data, whole.size);
+		buffer_append(&server->output, whole.data, whole.size);
+		pipe_server_flush(server);
 		pipe_server_settle(server);
 		pipe_server_expect_end(server);
 	}
@@ -474,54 +476,31 @@ static void test_stop_from_handler(void)
 	end_server(&scene);
 }
 
-/* The time limit of a welcome is long: the other cases run meanwhile. */
-static struct mute {
-	struct scene scene;
-	HANDLE accepted;
-	HANDLE thread;
-	int error;
-	char explanation[400];
-} mute;
-
 static void serve_mute(struct pipe_server *server)
 {
-	bool came = pipe_server_accept(server);
-
-	SetEvent(mute.accepted);
-	if (came)
+	if (pipe_server_accept(server))
 		pipe_server_expect_end(server);
 }
 
-static DWORD WINAPI read_mute(void *param)
-{
-	struct seen *seen = param;
-
-	if (!open_monitor(seen))
-		return 0;
-	mute.error = procobsrv_start(seen->monitor);
-	snprintf(mute.explanation, sizeof(mute.explanation), "%s", procobsrv_explain());
-	procobsrv_close(seen->monitor);
-	return 0;
-}
-
-static void begin_mute(void)
-{
-	mute.accepted = CreateEventW(NULL, TRUE, FALSE, NULL);
-	if (!begin_server(&mute.scene, MUTE, NULL, serve_mute))
-		return;
-	mute.thread = CreateThread(NULL, 0, read_mute, &mute.scene.seen, 0, NULL);
-	check(WaitForSingleObject(mute.accepted, LIMIT_MS) == WAIT_OBJECT_0, "no reader came");
-}
-
+/* The source waits for ten seconds; this is what it waits with. */
 static void test_mute(void)
 {
-	if (!check(WaitForSingleObject(mute.thread, LIMIT_MS) == WAIT_OBJECT_0,
-		   "it waits still for a welcome"))
+	const struct service_hello hello = {.record_version = RECORD_VERSION};
+	struct service_connection connection;
+	struct service_welcome welcome;
+	struct scene scene = {0};
+
+	if (!begin_server(&scene, PIPE, NULL, serve_mute))
 		return;
-	check(mute.error == PROCOBSRV_ERROR_TIMEOUT &&
-		  strstr(mute.explanation, "sc query procobsrvd"),
-	      "error %d: %s", mute.error, mute.explanation);
-	end_server(&mute.scene);
+	DWORD begun = GetTickCount();
+	int error = service_connection_open(&hello, 300000000, &connection, &welcome);
+	DWORD passed = GetTickCount() - begun;
+	check(error == PROCOBSRV_ERROR_TIMEOUT &&
+		  strstr(procobsrv_explain(), "sc query procobsrvd"),
+	      "error %d: %s", error, procobsrv_explain());
+	check(passed >= 250 && passed < 5000, "it waits for %lu ms", passed);
+	check(!connection.channel, "there is a connection");
+	end_server(&scene);
 }
 
 static const struct tap_case cases[] = {
@@ -541,6 +520,5 @@ static const struct tap_case cases[] = {
 int main(int count, char **arguments)
 {
 	setvbuf(stdout, NULL, _IONBF, 0);
-	begin_mute();
 	return tap_run(cases, count > 1 ? arguments[1] : NULL);
 }
