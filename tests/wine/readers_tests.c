@@ -8,10 +8,12 @@
  *
  * readers_tests.exe --reads: one of them, which reads until it is killed.
  */
+#include "census.h"
 #include "helper_client.h"
-#include "peer.h"
 #include "owner_name.h"
+#include "peer.h"
 #include "pipe_reader.h"
+#include "process.h"
 #include "procobsrv.h"
 #include "tap.h"
 
@@ -360,12 +362,62 @@ static void test_owners(void)
 	check(owner_is_gone(0x7ffffff0), "a process that never was is not gone");
 }
 
+static const struct procobsrv_process *make_process(uint32_t pid, const char *sid)
+{
+	static const struct process_context context;
+	const struct record_identity identity = {.pid = pid, .start_ns = 1000 + pid};
+	const struct procobsrv_process *process = process_create_stub(&context, &identity);
+
+	((struct procobsrv_process *)(uintptr_t)process)->sid = sid;
+	return process;
+}
+
+/* Which of the processes of two users each may see. */
+static void test_own_processes(void)
+{
+	static const char *const sids[] = {"S-1-5-21-7-7-7-1", "S-1-5-21-7-7-7-2", NULL};
+	static struct census census;
+	const struct procobsrv_process *processes[3];
+	struct census_users others;
+	struct census_list list;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		processes[i] = make_process(4 * (i + 1), sids[i]);
+		const struct procobsrv_event start = {
+		    .kind = PROCOBSRV_START, .process = processes[i], .creator = processes[0]};
+		uint32_t owner = census_apply(&census, &start, &others);
+		check(owner == (sids[i] ? owner_of_name(sids[i]) : OWNER_NOBODY), "%u: owner %u", i,
+		      owner);
+	}
+	check(census_copy(&census, owner_of_name(sids[1]), &list), "no memory");
+	check(list.count == 1 && list.items[0].process->pid == 8, "the second sees %zu",
+	      list.count);
+	check(list.count == 1 && !list.items[0].hide_image, "not what his own process runs");
+	census_release(&list);
+	check(census_copy(&census, OWNER_NOBODY, &list) && list.count == 3, "all are %zu",
+	      list.count);
+	census_release(&list);
+	const struct procobsrv_event end = {.kind = PROCOBSRV_EXIT, .process = processes[1]};
+	census_apply(&census, &end, &others);
+	check(others.uids[0] == owner_of_name(sids[1]), "the end is not told to him");
+	for (uint32_t i = 0; i < 3; i++)
+		procobsrv_process_unref(processes[i]);
+	census_free(&census);
+}
+
 int main(int count, char **arguments)
 {
 	static const struct tap_case cases[] = {
-	    {"welcome", test_welcome}, {"questions", test_questions}, {"malformed", test_malformed},
-	    {"silent", test_silent},   {"killed", test_killed},	      {"stalled", test_stalled},
-	    {"rights", test_rights},   {"owners", test_owners},	      {NULL, NULL},
+	    {"welcome", test_welcome},
+	    {"questions", test_questions},
+	    {"malformed", test_malformed},
+	    {"silent", test_silent},
+	    {"killed", test_killed},
+	    {"stalled", test_stalled},
+	    {"rights", test_rights},
+	    {"owners", test_owners},
+	    {"own processes", test_own_processes},
+	    {NULL, NULL},
 	};
 
 	if (count > 1 && !strcmp(arguments[1], "--reads"))
