@@ -17,8 +17,10 @@
 #include "configuration.h"
 #include "error.h"
 
-#define SINK_RUNNER_KINDS     (PROCOBSRV_LOST + 1)
-#define SINK_RUNNER_BATCH     4096u	  /* events at a time, at most */
+#define SINK_RUNNER_KINDS (PROCOBSRV_LOST + 1)
+/* Events at a time, at most. With more a write takes longer, up to seconds where the disk is busy,
+ * and all of its events stay in memory. */
+#define SINK_RUNNER_BATCH     4096u
 #define SINK_RUNNER_BYTES_MAX (64u << 20) /* of memory that waiting events hold, estimated */
 
 struct sink_runner_statistics {
