@@ -8,6 +8,7 @@
  */
 #include "service_channel.h"
 
+#include "cancel.h"
 #include "failure.h"
 #include "rights.h"
 #include "security.h"
@@ -287,7 +288,7 @@ int service_channel_send(struct service_channel *channel, const void *data, size
 	/* The data is the caller's: the system is done with it before this returns. Half of a
 	 * request ends the connection, so it does no harm if a read of this thread ends, too. */
 	if (late)
-		CancelIo(channel->pipe);
+		cancel_pending(channel->pipe);
 	if (GetOverlappedResult(channel->pipe, writing, &written, TRUE) && written == size)
 		return 0;
 	if (late)
@@ -304,7 +305,7 @@ void service_channel_close(struct service_channel *channel)
 	if (!channel)
 		return;
 	if (channel->pending) {
-		CancelIo(channel->pipe);
+		cancel_pending(channel->pipe);
 		GetOverlappedResult(channel->pipe, &channel->reading, &size, TRUE);
 	}
 	if (channel->pipe != INVALID_HANDLE_VALUE)

@@ -8,9 +8,9 @@
  */
 #include "transport.h"
 
+#include "cancel.h"
 #include "failure.h"
 #include "log.h"
-#include "lookup.h"
 #include "os.h"
 #include "peer.h"
 #include "pipe.h"
@@ -74,19 +74,6 @@ const char transport_privileged[] = "administrators";
 
 /* ---- the end of a connection ---- */
 
-/* Since Windows Vista: what other threads began, too. */
-typedef BOOL(WINAPI *cancel_function)(HANDLE file, LPOVERLAPPED overlapped);
-
-static void cancel(HANDLE pipe)
-{
-	cancel_function cancel_all = (cancel_function)lookup("kernel32.dll", "CancelIoEx");
-
-	if (cancel_all)
-		cancel_all(pipe, NULL);
-	else
-		CancelIo(pipe);
-}
-
 static void free_if_over(struct connection *connection)
 {
 	struct connection **link = &connection->transport->connections;
@@ -108,7 +95,7 @@ void connection_close(struct connection *connection)
 {
 	connection->stage = STAGE_CLOSED;
 	if (connection->read_pending || connection->write_pending)
-		cancel(connection->pipe);
+		cancel_pending(connection->pipe);
 	free_if_over(connection);
 }
 
