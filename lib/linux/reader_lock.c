@@ -75,8 +75,13 @@ int reader_lock_take(const char *directory, int *lock)
 
 void reader_lock_release(int lock)
 {
-	if (lock >= 0)
-		close(lock);
+	if (lock < 0)
+		return;
+	/* A child that was forked a moment ago has it, too, until it runs its program. One that
+	 * only closes its copy leaves us the lock. */
+	if (read_holder(lock) == (uint32_t)getpid())
+		flock(lock, LOCK_UN);
+	close(lock);
 }
 
 void reader_lock_holder(const char *directory, uint32_t *pid, char *name, size_t size)

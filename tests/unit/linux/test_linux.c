@@ -5,6 +5,7 @@
 #include "os.h"
 #include "procobsrv.h"
 #include "queue_records.h"
+#include "reader_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -231,6 +232,57 @@ static void test_terminal(void **state)
 	close(master);
 }
 
+/* A child with the lock's descriptor: it releases it, or keeps it until it is told to end. */
+static pid_t fork_with(int lock, bool releases, int *end)
+{
+	int ends[2];
+	char nothing;
+
+	assert_int_equal(pipe(ends), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		close(ends[1]);
+		if (releases)
+			reader_lock_release(lock);
+		_exit(read(ends[0], &nothing, 1) != 0);
+	}
+	close(ends[0]);
+	*end = ends[1];
+	return child;
+}
+
+static void end_child(pid_t child, int end)
+{
+	int status;
+
+	close(end);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void test_reader_lock_and_children(void **state)
+{
+	char *directory = directory_make();
+	char path[4096];
+	int lock, other, end;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(reader_lock_take(directory, &lock), 0);
+	child = fork_with(lock, true, &end);
+	end_child(child, end);
+	assert_int_equal(reader_lock_take(directory, &other), PROCOBSRV_ERROR_BUSY);
+	child = fork_with(lock, false, &end);
+	reader_lock_release(lock);
+	assert_int_equal(reader_lock_take(directory, &lock), 0);
+	end_child(child, end);
+	reader_lock_release(lock);
+	snprintf(path, sizeof(path), "%s/reader", directory);
+	assert_int_equal(unlink(path), 0);
+	directory_remove(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +296,7 @@ int main(void)
 	    cmocka_unit_test(test_error_names),
 	    cmocka_unit_test(test_tty_names),
 	    cmocka_unit_test(test_terminal),
+	    cmocka_unit_test(test_reader_lock_and_children),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
