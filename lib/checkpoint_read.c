@@ -191,17 +191,24 @@ static int consider(const char *path, void *param)
 	return 0;
 }
 
+static int find_file(const char *directory, struct search *search)
+{
+	int error = os_directory_visit(directory, FILE_PREFIX, consider, search);
+
+	if (!error && !search->found)
+		error = error_set(PROCOBSRV_ERROR_NOT_FOUND, "no checkpoint of this observer in %s",
+				  directory);
+	return error;
+}
+
 int checkpoint_load(struct checkpoint *checkpoint, struct dispatch *dispatch, uint64_t stream,
 		    uint64_t position)
 {
 	struct search search = {.stream = stream, .position = position};
-	int error = os_directory_visit(checkpoint->directory, FILE_PREFIX, consider, &search);
+	int error = find_file(checkpoint->directory, &search);
 
 	if (error)
 		return error;
-	if (!search.found)
-		return error_set(PROCOBSRV_ERROR_NOT_FOUND, "no checkpoint of this observer in %s",
-				 checkpoint->directory);
 	error = load_file(checkpoint, &search.best, dispatch, stream, position);
 	if (error)
 		error_set(error, "the checkpoint %s is damaged: %s", os_file_path(search.best.file),
@@ -248,13 +255,10 @@ int checkpoint_lend(const char *directory, uint64_t stream, uint64_t position,
 	struct search search = {.stream = stream, .position = position, .only_look = true};
 	struct buffer block = BUFFER_EMPTY;
 	enum block_kind kind = 0;
-	int error = os_directory_visit(directory, FILE_PREFIX, consider, &search);
+	int error = find_file(directory, &search);
 
 	if (error)
 		return error;
-	if (!search.found)
-		return error_set(PROCOBSRV_ERROR_NOT_FOUND, "no checkpoint of this observer in %s",
-				 directory);
 	search.best.size = sizeof(struct file_header);
 	while (!error && !(error = read_block(&block, &search.best, &kind)))
 		if (kind == BLOCK_RECORDS)
@@ -311,13 +315,10 @@ int checkpoint_follow(const char *directory, uint64_t stream, uint64_t position,
 		      struct dispatch *dispatch, struct checkpoint_follower **opened)
 {
 	struct search search = {.stream = stream, .position = position, .only_look = true};
-	int error = os_directory_visit(directory, FILE_PREFIX, consider, &search);
+	int error = find_file(directory, &search);
 
 	if (error)
 		return error;
-	if (!search.found)
-		return error_set(PROCOBSRV_ERROR_NOT_FOUND, "no checkpoint of this observer in %s",
-				 directory);
 	struct checkpoint_follower *follower = calloc(1, sizeof *follower);
 	if (!follower) {
 		os_file_close(search.best.file, false);
