@@ -4,6 +4,7 @@
 
 #include "windows/job.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CHILDREN 30
