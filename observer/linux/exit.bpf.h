@@ -51,14 +51,23 @@ struct times {
 	uint64_t system_ns;
 };
 
-/* Sums the threads that are dead but not yet taken off the list, leader and current apart. */
+/*
+ * Sums the threads that are dead but not yet taken off the list, leader and current apart, and
+ * what the process keeps of those that were. A thread goes from the one to the other while we look
+ * (__exit_signal() in kernel/exit.c), and would be missed or counted twice: under a sequence lock,
+ * so that the sum is taken anew until none has gone meanwhile.
+ */
 struct thread_walk {
+	uint64_t signal;
 	uint64_t head;
 	uint64_t node;
 	uint64_t leader;
 	uint64_t current;
 	struct times times;
+	uint32_t
+	    sequence; /* of the lock, when this round began; odd: a thread was being taken off */
 	uint32_t count;
+	uint32_t whole; /* 1: the sum is that of one moment */
 };
 
 static __always_inline uint64_t read_number(uint64_t address)
@@ -69,10 +78,44 @@ static __always_inline uint64_t read_number(uint64_t address)
 	return value;
 }
 
+/* A seqlock_t has its number first, whatever else the kernel was built to keep in it. */
+static __always_inline uint32_t stats_sequence(const struct thread_walk *walk)
+{
+	uint32_t sequence = 1;
+	uint64_t address = walk->signal + bpf_core_field_offset(struct signal_struct, stats_lock);
+
+	bpf_probe_read_kernel(&sequence, sizeof(sequence), (void *)address);
+	return sequence;
+}
+
+static __always_inline uint64_t read_signal(const struct thread_walk *walk, uint32_t offset)
+{
+	return read_number(walk->signal + offset);
+}
+
+static __always_inline void begin_walk(struct thread_walk *walk)
+{
+	walk->sequence = stats_sequence(walk);
+	walk->times.cpu_ns =
+	    read_signal(walk, bpf_core_field_offset(struct signal_struct, sum_sched_runtime));
+	walk->times.user_ns = read_signal(walk, bpf_core_field_offset(struct signal_struct, utime));
+	walk->times.system_ns =
+	    read_signal(walk, bpf_core_field_offset(struct signal_struct, stime));
+	walk->node = read_number(walk->head);
+	walk->count = 0;
+}
+
 static __always_inline long thread_step(struct thread_walk *walk)
 {
-	if (!walk->node || walk->node == walk->head)
+	if (!walk->node)
 		return 1;
+	if (walk->node == walk->head) {
+		walk->whole = !(walk->sequence & 1) && stats_sequence(walk) == walk->sequence;
+		if (walk->whole)
+			return 1;
+		begin_walk(walk);
+		return 0;
+	}
 	uint64_t task = walk->node - bpf_core_field_offset(struct task_struct, thread_node);
 
 	walk->node = read_number(walk->node);
@@ -95,32 +138,33 @@ static long thread_step_callback(uint32_t index, struct thread_walk *walk)
 }
 #endif
 
-/* Adds the threads that are still on the list; returns how many were not reached. */
-static __always_inline uint32_t add_other_threads(struct times *times,
+/*
+ * What the threads have used that are neither leader nor current; returns how many were not
+ * reached, at least one where the sum is not that of one moment.
+ */
+static __always_inline uint32_t sum_other_threads(struct times *times,
 						  const struct task_struct *task)
 {
 	uint64_t current = bpf_get_current_task();
 	uint64_t signal = read_number(current + bpf_core_field_offset(struct task_struct, signal));
-	uint64_t head = signal + bpf_core_field_offset(struct signal_struct, thread_head);
 	struct thread_walk walk = {
-	    .head = head,
-	    .node = read_number(head),
+	    .signal = signal,
+	    .head = signal + bpf_core_field_offset(struct signal_struct, thread_head),
 	    .leader =
 		read_number(current + bpf_core_field_offset(struct task_struct, group_leader)),
 	    .current = current,
 	};
 
+	begin_walk(&walk);
 #ifdef PROCOBSRV_LEGACY
-	for (int i = 0; i < MAX_THREADS_READ; i++)
+	for (int i = 0; i <= MAX_THREADS_READ; i++) /* and to look whether any has gone */
 		if (thread_step(&walk))
 			break;
 #else
-	bpf_loop(MAX_THREADS_READ, thread_step_callback, &walk, 0);
+	bpf_loop(MAX_THREADS_READ + 1, thread_step_callback, &walk, 0);
 #endif
-	times->cpu_ns += walk.times.cpu_ns;
-	times->user_ns += walk.times.user_ns;
-	times->system_ns += walk.times.system_ns;
-	if (walk.node == head)
+	*times = walk.times;
+	if (walk.whole)
 		return 0;
 	uint32_t listed = task->signal->nr_threads;
 	return listed > walk.count ? listed - walk.count : 1;
@@ -136,21 +180,27 @@ static __always_inline void exit_fill(struct record_exit *exit,
 	    signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : leader->exit_code;
 	bool leader_ends = task->pid == task->tgid;
 	uint32_t known = leader_ends ? 1 : 2;
-	struct times times = {
-	    .cpu_ns = signal->sum_sched_runtime + leader->se.sum_exec_runtime,
-	    .user_ns = signal->utime + leader->utime,
-	    .system_ns = signal->stime + leader->stime,
-	};
+	uint32_t listed = signal->nr_threads;
+	struct times times;
 
+	barrier(); /* none but the known ones listed: what the others used has been added */
 	exit->threads_unread = 0;
+	if (listed > known)
+		exit->threads_unread = sum_other_threads(&times, task);
+	else
+		times = (struct times){
+		    .cpu_ns = signal->sum_sched_runtime,
+		    .user_ns = signal->utime,
+		    .system_ns = signal->stime,
+		};
+	times.cpu_ns += leader->se.sum_exec_runtime + unaccounted_time(observation, task);
+	times.user_ns += leader->utime;
+	times.system_ns += leader->stime;
 	if (!leader_ends) {
 		times.cpu_ns += task->se.sum_exec_runtime;
 		times.user_ns += task->utime;
 		times.system_ns += task->stime;
 	}
-	times.cpu_ns += unaccounted_time(observation, task);
-	if ((uint32_t)signal->nr_threads > known)
-		exit->threads_unread = add_other_threads(&times, task);
 	exit->signal = status & 0x7f;
 	exit->code = exit->signal ? 0 : (status >> 8) & 0xff;
 	exit->flags = status & 0x80 ? RECORD_EXIT_CORE_DUMPED : 0;

@@ -226,6 +226,10 @@ struct atomic {
 	int counter;
 };
 
+struct seqlock {
+	unsigned int sequence;
+};
+
 struct signal_struct {
 	struct atomic live;
 	int nr_threads;
@@ -234,6 +238,7 @@ struct signal_struct {
 	unsigned int flags;
 	struct pid *pids[4];
 	struct tty_struct *tty;
+	struct seqlock stats_lock; /* a typedef there */
 	uint64_t utime;
 	uint64_t stime;
 	unsigned long maxrss;

@@ -214,6 +214,31 @@ static void cpu_time(void)
 	}
 }
 
+/*
+ * The others die while the last one's exit is looked at, and the kernel moves what they used from
+ * them to the process meanwhile: nothing of it may be missed.
+ */
+static void cpu_time_of_the_dying(void)
+{
+	unsigned rounds = live_scaled(400);
+	char number[16];
+	struct run run;
+
+	snprintf(number, sizeof(number), "%u", rounds);
+	RUN(&run, "burn_often", number);
+	workload_expect_code(&run.workload, 0);
+	EXPECT_EQUAL("figures noted", run.workload.note->count, 3 * rounds);
+	for (uint32_t i = 0; i < run.workload.note->count; i++) {
+		const struct note_entry *entry = &run.workload.note->entries[i];
+		uint64_t seen = tree_one(&run.tree, PROCOBSRV_EXIT, entry->pid)->exit->cpu_ns;
+
+		EXPECT(seen >= (uint64_t)entry->value * 1000,
+		       "%u: cpu_ns is %" PRIu64 ", it had noted %" PRIu32 " us", entry->pid, seen,
+		       entry->value);
+	}
+	run_free(&run);
+}
+
 /* The kernel counts resident pages per CPU and sums them up late: 1 MiB of tolerance. */
 static void peak_memory(void)
 {
@@ -233,11 +258,8 @@ static void peak_memory(void)
 }
 
 const struct live_test endings_tests[] = {
-    {"exit_codes", exit_codes, 0},
-    {"signals", signals, 0},
-    {"core_dumps", core_dumps, 0},
-    {"usermode_helper", usermode_helper, 0},
-    {"cpu_time", cpu_time, 0},
-    {"peak_memory", peak_memory, 0},
-    {NULL, NULL, 0},
+    {"exit_codes", exit_codes, 0},   {"signals", signals, 0},
+    {"core_dumps", core_dumps, 0},   {"usermode_helper", usermode_helper, 0},
+    {"cpu_time", cpu_time, 0},	     {"cpu_time_of_the_dying", cpu_time_of_the_dying, 0},
+    {"peak_memory", peak_memory, 0}, {NULL, NULL, 0},
 };

@@ -185,6 +185,7 @@ int verb_threads(int argc, char **argv)
 
 static unsigned burn_ms;
 static int linger;
+static _Atomic unsigned burnt; /* threads that are done with it */
 
 static void burn_here(void)
 {
@@ -205,6 +206,7 @@ static void note_cpu_time(void)
 	struct timespec used;
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	entry->pid = (uint32_t)getpid();
 	entry->value = (uint32_t)(used.tv_sec * 1000000 + used.tv_nsec / 1000);
 }
 
@@ -213,9 +215,35 @@ static void *burn(void *param)
 	(void)param;
 	burn_here();
 	note_cpu_time();
+	atomic_fetch_add(&burnt, 1);
 	while (linger)
 		sleep_ms(1000);
 	return NULL;
+}
+
+static int burn_with_others(unsigned ms, unsigned count, const char *how)
+{
+	pthread_t threads[64];
+
+	burn_ms = ms;
+	linger = !strcmp(how, "living");
+	for (unsigned i = 0; i < count && i < 64; i++)
+		threads[i] = start_thread(burn, NULL);
+	if (!strcmp(how, "leaderless")) {
+		burn(NULL);
+		thread_exit(0);
+	}
+	if (linger) {
+		while (atomic_load(&burnt) < count)
+			sleep_ms(1);
+		burn_here();
+		note_cpu_time();
+		_exit(0);
+	}
+	for (unsigned i = 0; i < count && i < 64; i++)
+		pthread_join(threads[i], NULL);
+	burn(NULL);
+	return 0;
 }
 
 /*
@@ -226,27 +254,25 @@ static void *burn(void *param)
  */
 int verb_burn(int argc, char **argv)
 {
-	unsigned count = (unsigned)number_at(argc, argv, 3, 1);
-	const char *how = argc > 4 ? argv[4] : "joined";
-	pthread_t threads[64];
+	return burn_with_others((unsigned)number_at(argc, argv, 2, 20),
+				(unsigned)number_at(argc, argv, 3, 1),
+				argc > 4 ? argv[4] : "joined");
+}
 
-	burn_ms = (unsigned)number_at(argc, argv, 2, 20);
-	linger = !strcmp(how, "living");
-	for (unsigned i = 0; i < count && i < 64; i++)
-		threads[i] = start_thread(burn, NULL);
-	if (!strcmp(how, "leaderless")) {
-		burn(NULL);
-		thread_exit(0);
+/* burn_often ROUNDS: as many children that "burn 1 2 living", one after the other. */
+int verb_burn_often(int argc, char **argv)
+{
+	unsigned long rounds = number_at(argc, argv, 2, 200);
+
+	for (unsigned long i = 0; i < rounds; i++) {
+		int pid = fork();
+
+		if (pid < 0)
+			die("fork");
+		if (!pid)
+			_exit(burn_with_others(1, 2, "living"));
+		if (wait_status(pid))
+			die("a child that burns");
 	}
-	if (linger) {
-		while (atomic_load(&note->count) < count)
-			sleep_ms(1);
-		burn_here();
-		note_cpu_time();
-		_exit(0);
-	}
-	for (unsigned i = 0; i < count && i < 64; i++)
-		pthread_join(threads[i], NULL);
-	burn(NULL);
 	return 0;
 }

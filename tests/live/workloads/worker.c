@@ -126,6 +126,7 @@ static const struct {
     {"exits_at_once", verb_exits_at_once},
     {"threads", verb_threads},
     {"burn", verb_burn},
+    {"burn_often", verb_burn_often},
     {"create", verb_create},
     {"orphan", verb_orphan},
     {"storm", verb_storm},

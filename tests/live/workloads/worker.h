@@ -37,6 +37,7 @@ int verb_leader_exit(int argc, char **argv);
 int verb_exits_at_once(int argc, char **argv);
 int verb_threads(int argc, char **argv);
 int verb_burn(int argc, char **argv);
+int verb_burn_often(int argc, char **argv);
 
 /* creation.c */
 int verb_create(int argc, char **argv);
