@@ -190,7 +190,8 @@ struct procobsrv_exit {
 	uint32_t core_dumped; /* 0 or 1 */
 	uint32_t has_status; /* 1: code, signal and core_dumped are known; 0: it is gone, no more */
 	uint32_t has_usage;  /* 1: the figures below are known */
-	uint64_t duration_ns; /* from start to exit; 0: start not known */
+	uint32_t threads_unread; /* not in these figures, as they were too many to read; mostly 0 */
+	uint64_t duration_ns;	 /* from start to exit; 0: start not known */
 	uint64_t cpu_ns;  /* of all threads, as the scheduler accounted it until the exit began */
 	uint64_t user_ns; /* sampled by the kernel's tick: coarse, may not add up to cpu_ns */
 	uint64_t system_ns;

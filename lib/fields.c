@@ -121,6 +121,7 @@ static const struct field exit_fields[] = {
     EXIT_USAGE(user_ns),
     EXIT_USAGE(system_ns),
     EXIT_USAGE(max_rss_bytes),
+    NUMBER_IF_SET(FIELD_U32, procobsrv_exit, "threads_unread", threads_unread),
 };
 
 static const struct field attempt_fields[] = {

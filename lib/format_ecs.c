@@ -259,6 +259,8 @@ static void write_exit(struct document *document, const struct procobsrv_exit *e
 	if (exit->has_usage) {
 		write_number(document, "cpu_ns", exit->cpu_ns);
 		write_number(document, "max_rss_bytes", exit->max_rss_bytes);
+		if (exit->threads_unread)
+			write_number(document, "threads_unread", exit->threads_unread);
 	}
 }
 

@@ -407,7 +407,7 @@ static void append_exit(struct text_line *line, const struct procobsrv_event *ev
 		append_duration(line, status->duration_ns);
 	}
 	if (status->has_usage) {
-		text_line_append(line, "  cpu ");
+		text_line_append(line, status->threads_unread ? "  cpu over " : "  cpu ");
 		append_duration(line, status->cpu_ns);
 	}
 }

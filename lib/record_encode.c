@@ -65,6 +65,7 @@ static void set_exit(struct record_exit *record, const struct procobsrv_exit *ex
 		record->user_ns = exit->user_ns;
 		record->system_ns = exit->system_ns;
 		record->max_rss_bytes = exit->max_rss_bytes;
+		record->threads_unread = exit->threads_unread;
 	} else {
 		record->flags |= RECORD_EXIT_USAGE_UNKNOWN;
 	}

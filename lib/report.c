@@ -39,6 +39,7 @@ static void set_exit(struct event *event, const struct record_view *view,
 		exit->user_ns = record->user_ns;
 		exit->system_ns = record->system_ns;
 		exit->max_rss_bytes = record->max_rss_bytes;
+		exit->threads_unread = record->threads_unread;
 	}
 	if (process->start_boot_ns && view->header->time_ns > process->start_boot_ns)
 		exit->duration_ns = view->header->time_ns - process->start_boot_ns;

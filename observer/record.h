@@ -126,7 +126,7 @@ struct record_exit {
 	uint32_t code;		 /* what was passed to exit; 0 if a signal ended it */
 	uint32_t signal;	 /* 0: none */
 	uint32_t flags;		 /* enum record_exit_flag */
-	uint32_t threads_unread; /* live threads whose CPU time was not added (more than we walk) */
+	uint32_t threads_unread; /* dying threads that the times lack: more than are read */
 	uint64_t cpu_ns;	 /* sum_exec_runtime of all threads, the dead included */
 	uint64_t user_ns;	 /* sampled by tick */
 	uint64_t system_ns;	 /* sampled by tick */

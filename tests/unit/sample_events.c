@@ -151,6 +151,9 @@ static const struct procobsrv_exit exit_status = {
     .max_rss_bytes = 1843200,
 };
 
+static const struct procobsrv_exit crowd_status = {
+    .has_status = 1, .has_usage = 1, .threads_unread = 5, .cpu_ns = 7000000};
+
 static const struct procobsrv_exit killed_status = {
     .signal = 11, .core_dumped = 1, .has_status = 1};
 
@@ -186,6 +189,8 @@ const struct procobsrv_event sample_exec = {EVENT(PROCOBSRV_EXEC, 4711, cc1)};
 const struct procobsrv_event sample_exec_failed = {EVENT(PROCOBSRV_EXEC_FAILED, 4714, cc1),
 						   .attempt = &attempt};
 const struct procobsrv_event sample_exit = {EVENT(PROCOBSRV_EXIT, 4712, cc1), .exit = &exit_status};
+const struct procobsrv_event sample_crowd = {EVENT(PROCOBSRV_EXIT, 4719, cc1),
+					     .exit = &crowd_status};
 const struct procobsrv_event sample_killed = {EVENT(PROCOBSRV_EXIT, 4713, cc1),
 					      .exit = &killed_status};
 const struct procobsrv_event sample_gone = {EVENT(PROCOBSRV_EXIT, 4713, cc1), .exit = &gone_status,
@@ -201,10 +206,7 @@ const struct procobsrv_event sample_crash = {EVENT(PROCOBSRV_EXIT, 4718, odd),
 const struct procobsrv_event sample_bare = {
     .kind = PROCOBSRV_EXIT, .seq = 1, .process = &bare, .time_ns = 1};
 
-const struct procobsrv_event *const sample_events[] = {&sample_existing,     &sample_start,
-						       &sample_exec,	     &sample_exec_failed,
-						       &sample_exit,	     &sample_killed,
-						       &sample_gone,	     &sample_lost,
-						       &sample_full,	     &sample_bare,
-						       &sample_command_line, &sample_odd,
-						       &sample_crash,	     NULL};
+const struct procobsrv_event *const sample_events[] = {
+    &sample_existing, &sample_start,	    &sample_exec, &sample_exec_failed, &sample_exit,
+    &sample_crowd,    &sample_killed,	    &sample_gone, &sample_lost,	       &sample_full,
+    &sample_bare,     &sample_command_line, &sample_odd,  &sample_crash,       NULL};

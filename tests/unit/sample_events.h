@@ -12,6 +12,7 @@ extern const struct procobsrv_event sample_start;
 extern const struct procobsrv_event sample_exec;
 extern const struct procobsrv_event sample_exec_failed;
 extern const struct procobsrv_event sample_exit;
+extern const struct procobsrv_event sample_crowd; /* of more threads than were read */
 extern const struct procobsrv_event sample_killed;
 /* Found to be gone after a gap: how it ended is not known. */
 extern const struct procobsrv_event sample_gone;

@@ -40,6 +40,9 @@ static void writes_each_kind(void **state)
 	expect_event(&sample_exit,
 		     "06:13:20.123 exit         812     811   1000  cc1  exit 3  1.83ms  cpu "
 		     "1.51ms\n");
+	expect_event(
+	    &sample_crowd,
+	    "06:13:20.123 exit         812     811   1000  cc1  exit 0  cpu over 7.00ms\n");
 	expect_event(&sample_killed,
 		     "06:13:20.123 exit         812     811   1000  cc1  signal 11 (SEGV) core\n");
 	expect_event(&sample_gone, "06:13:20.123 exit         812     811   1000  [synthetic] cc1  "

@@ -112,6 +112,7 @@ class Exit:
     user_ns: Optional[int]
     system_ns: Optional[int]
     max_rss_bytes: Optional[int]
+    threads_unread: int = 0
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,7 @@ def _exit(pointer) -> Optional[Exit]:
         user_ns=_known(raw.user_ns, raw.has_usage),
         system_ns=_known(raw.system_ns, raw.has_usage),
         max_rss_bytes=_known(raw.max_rss_bytes, raw.has_usage),
+        threads_unread=raw.threads_unread,
     )
 
 

@@ -77,6 +77,7 @@ class Exit(Structure):
         ("core_dumped", c_uint32),
         ("has_status", c_uint32),
         ("has_usage", c_uint32),
+        ("threads_unread", c_uint32),
         ("duration_ns", c_uint64),
         ("cpu_ns", c_uint64),
         ("user_ns", c_uint64),

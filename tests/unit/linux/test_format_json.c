@@ -229,8 +229,14 @@ static void writes_other_kinds(void **state)
 	expect_text(root, "process.exe", "/usr/libexec/gcc/cc1");
 	json_decref(root);
 
+	root = parse_event(&sample_crowd);
+	expect_number(root, "exit.cpu_ns", 7000000);
+	expect_number(root, "exit.threads_unread", 5);
+	json_decref(root);
+
 	root = parse_event(&sample_killed);
 	expect_number(root, "exit.signal", 11);
+	expect_absent(root, "exit.threads_unread");
 	assert_true(json_is_true(member(root, "exit.core_dumped")));
 	expect_absent(root, "exit.duration_ns");
 	expect_absent(root, "exit.cpu_ns");

@@ -193,6 +193,10 @@ static void what_was_made_up(void **state)
 		}
 		record_writer_free(&writer);
 	}
+	buffer_append(&relay->expected, "", 1);
+	assert_non_null(strstr(relay->expected.data, "\"cpu_ns\":7000000"));
+	assert_non_null(strstr(relay->expected.data, "\"threads_unread\":5"));
+	relay->expected.size--;
 	relay_end(relay, "samples", 8);
 }
 
