@@ -5,12 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The lock. */
 static void source_statistics_of(struct procobsrv *monitor, struct source_statistics *statistics)
 {
-	pthread_mutex_lock(&monitor->lock);
 	if (!monitor->source || monitor->operations->statistics(monitor->source, statistics))
 		*statistics = monitor->last_statistics;
-	pthread_mutex_unlock(&monitor->lock);
 }
 
 static uint64_t sum_observed(const struct source_statistics *statistics)
@@ -24,6 +23,7 @@ static uint64_t sum_observed(const struct source_statistics *statistics)
 	return sum;
 }
 
+/* The lock: a start that fails takes the queue away. */
 static void fill(struct procobsrv *monitor, struct procobsrv_statistics *out)
 {
 	const struct dispatch_counters *counters = &monitor->dispatch.counters;
@@ -78,7 +78,9 @@ int procobsrv_statistics(struct procobsrv *monitor, struct procobsrv_statistics 
 				 "procobsrv_statistics: size is %zu: pass sizeof(struct "
 				 "procobsrv_statistics)",
 				 size);
+	pthread_mutex_lock(&monitor->lock);
 	fill(monitor, &known);
+	pthread_mutex_unlock(&monitor->lock);
 	if (size > sizeof known)
 		memset((char *)statistics + sizeof known, 0, size - sizeof known);
 	memcpy(statistics, &known, size < sizeof known ? size : sizeof known);

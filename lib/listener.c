@@ -256,10 +256,10 @@ void listener_close(struct procobsrv *monitor)
 
 int listener_start(struct procobsrv *monitor)
 {
-	monitor->state = MONITOR_OPENING;
+	monitor_set_state(monitor, MONITOR_OPENING);
 	int error = os_thread_start(&monitor->listener, "procobsrv-listen", run, monitor);
 	if (error) {
-		monitor->state = MONITOR_IDLE;
+		monitor_set_state(monitor, MONITOR_IDLE);
 		return error_set_errno(error, "cannot start the listener thread");
 	}
 	monitor->listener_runs = true;

@@ -83,14 +83,17 @@ static void clear_run(struct procobsrv *monitor)
 	procobsrv_event_unref(monitor->current ? &monitor->current->public : NULL);
 	monitor->current = NULL;
 	taker_clear(monitor);
-	if (monitor->queue) {
-		if (reader_leaves_files(monitor))
-			queue_leave(monitor->queue);
-		else
-			queue_destroy(monitor->queue);
-		dispatch_free(&monitor->dispatch);
-	}
+	pthread_mutex_lock(&monitor->lock);
+	struct queue *queue = monitor->queue;
 	monitor->queue = NULL;
+	pthread_mutex_unlock(&monitor->lock);
+	if (!queue)
+		return;
+	if (reader_leaves_files(monitor))
+		queue_leave(queue);
+	else
+		queue_destroy(queue);
+	dispatch_free(&monitor->dispatch);
 }
 
 /* In a forked child: there are no threads, the lock may be held by one of the parent's. */
@@ -206,17 +209,18 @@ static int prepare_run(struct procobsrv *monitor)
 	    .spill_size = monitor->options.spill_size,
 	    .readable = monitor->readable,
 	};
-	int error = queue_create(&queue_options, &monitor->queue);
+	struct queue *queue;
+	int error = queue_create(&queue_options, &queue);
 
-	if (error) {
-		monitor->queue = NULL;
+	if (error)
 		return error;
-	}
 	if ((error = prepare_dispatch(monitor))) {
-		queue_destroy(monitor->queue);
-		monitor->queue = NULL;
+		queue_destroy(queue);
 		return error;
 	}
+	pthread_mutex_lock(&monitor->lock);
+	monitor->queue = queue;
+	pthread_mutex_unlock(&monitor->lock);
 	try_spill(monitor, &queue_options);
 	monitor->resync = (struct resync){0};
 	monitor->discard = false;
@@ -269,7 +273,7 @@ fail:;
 	monitor_request_stop(monitor, PROCOBSRV_STOP_DISCARD);
 	join(monitor);
 	clear_run(monitor);
-	monitor->state = MONITOR_IDLE;
+	monitor_set_state(monitor, MONITOR_IDLE);
 	error_restore(explanation);
 	return error;
 }

@@ -60,7 +60,7 @@ struct procobsrv {
 	struct filter *filter;
 	uint32_t owner; /* process id: a forked child may only close */
 
-	pthread_mutex_t lock; /* state, source (as a pointer), errors */
+	pthread_mutex_t lock; /* state, source and queue (as pointers), errors */
 	pthread_cond_t changed;
 	enum monitor_state state;
 	_Atomic bool discard;	  /* end without delivering the rest */
@@ -138,6 +138,7 @@ void taker_finish(struct procobsrv *monitor);
 /* What a caller must pass: 0, or ARGUMENT where it is NULL, with what that is of which function. */
 int monitor_need(const void *pointer, const char *function, const char *what);
 enum monitor_state monitor_state(struct procobsrv *monitor);
+void monitor_set_state(struct procobsrv *monitor, enum monitor_state state);
 static inline bool monitor_has_handler(const struct procobsrv *monitor)
 {
 	return monitor->options.handler.on_event != NULL;
@@ -150,7 +151,7 @@ void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mo
 /*
  * Before procobsrv_start(), for a monitor with a handler: `call` is made on the dispatcher thread
  * again and again, between two events, when the table is what the events until there have told.
- * monitor_hasten() makes the next call come soon: any thread, while the monitor runs.
+ * monitor_hasten() makes the next call come soon, if the monitor runs: any thread.
  */
 void monitor_set_between(struct procobsrv *monitor, void (*call)(void *param), void *param);
 void monitor_hasten(struct procobsrv *monitor);

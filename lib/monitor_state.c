@@ -15,6 +15,13 @@ enum monitor_state monitor_state(struct procobsrv *monitor)
 	return state;
 }
 
+void monitor_set_state(struct procobsrv *monitor, enum monitor_state state)
+{
+	pthread_mutex_lock(&monitor->lock);
+	monitor->state = state;
+	pthread_mutex_unlock(&monitor->lock);
+}
+
 void monitor_request_stop(struct procobsrv *monitor, enum procobsrv_stop_mode mode)
 {
 	pthread_mutex_lock(&monitor->lock);
@@ -40,5 +47,9 @@ void monitor_set_between(struct procobsrv *monitor, void (*call)(void *param), v
 
 void monitor_hasten(struct procobsrv *monitor)
 {
-	queue_wake(monitor->queue);
+	pthread_mutex_lock(&monitor->lock);
+	/* Before that the queue may not be there yet, after it no more. */
+	if (monitor->state == MONITOR_RUNNING || monitor->state == MONITOR_STOPPING)
+		queue_wake(monitor->queue);
+	pthread_mutex_unlock(&monitor->lock);
 }
