@@ -4,6 +4,7 @@
 #include "error.h"
 #include "monitor.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct service_part {
 	struct service *service;
 	struct server *server;
 	bool seeded; /* the dispatcher's */
+	_Atomic bool closes;
 };
 
 /* On the dispatcher thread, before an event is taken, or between two. */
@@ -24,7 +26,7 @@ static void seed(void *param)
 	struct service_part *part = param;
 	struct procobsrv *monitor = part->seeded ? NULL : service_monitor(part->service);
 
-	if (!monitor)
+	if (!monitor || atomic_load(&part->closes))
 		return;
 	pthread_mutex_lock(&monitor->lock);
 	uint64_t position = monitor->acknowledged;
@@ -116,7 +118,11 @@ static int reload_readers(struct service_part *part, const struct configuration 
 
 static void close_readers(struct service_part *part)
 {
+	/* A call that is made now is waited for; one that a reader still causes does nothing. */
+	atomic_store(&part->closes, true);
+	service_forget_calls(part->service, part);
 	server_close(part->server);
+	service_forget_calls(part->service, part);
 	free(part);
 }
 

@@ -347,11 +347,11 @@ bool service_tend(struct service *service)
 	if (atomic_exchange(&service->tells_anew, false) &&
 	    observe_anew(service, &service->observing->observer))
 		return false;
-	if (!service->monitor || !procobsrv_wait(service->monitor, 0)) {
+	int error = service->monitor ? procobsrv_wait(service->monitor, 0) : 0;
+	if (!error)
 		error_set(PROCOBSRV_ERROR_ENDED, "the observer does not tell anything any more");
-		return false;
-	}
-	return true;
+	/* Any other one says why it ended. */
+	return error == PROCOBSRV_ERROR_TIMEOUT;
 }
 
 void service_stop(struct service *service)

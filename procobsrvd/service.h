@@ -102,9 +102,12 @@ bool service_with_part(struct service *service, const struct service_part_operat
  * is then exactly what the events until there have told, so that who begins to listen in it misses
  * none and sees none twice. Returns at once; the call comes soon, unless a sink whose events must
  * not be lost holds the dispatcher back; while the service stops it may come on the main thread. It
- * comes exactly once, before any close(). Any thread. MEMORY: it will not come.
+ * comes exactly once, unless it is forgotten, which a part sees to in its close(). Any thread.
+ * MEMORY: it will not come.
  */
 int service_call_between_events(struct service *service, void (*call)(void *param), void *param);
+/* Of those that were asked for with this param none is made after that. Not from such a call. */
+void service_forget_calls(struct service *service, const void *param);
 
 /* The sinks and parts of this build, ended by NULL (parts.c). */
 extern const struct sink_operations *const service_sinks[];

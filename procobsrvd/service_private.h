@@ -62,6 +62,7 @@ struct service {
 	pthread_mutex_t calls_lock;
 	struct service_between_call *calls;
 	struct service_between_call **calls_end;
+	_Atomic uintptr_t calling; /* the param of the call that is being made; 0: none */
 
 	_Atomic uint64_t events[SINK_RUNNER_KINDS];
 	_Atomic uint64_t lost[SERVICE_STAGES][SINK_RUNNER_KINDS];

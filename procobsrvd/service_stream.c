@@ -8,6 +8,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define LOOK_AGAIN_NS 200000
 
 /* A dispatcher that does not come round for so long hangs; it does twice a second when idle. */
 #define HANGS_NS UINT64_C(30000000000)
@@ -265,22 +268,51 @@ int service_call_between_events(struct service *service, void (*call)(void *para
 	return 0;
 }
 
+/* The next call, which is then being made; NULL: there is none. */
+static struct service_between_call *take_call(struct service *service)
+{
+	pthread_mutex_lock(&service->calls_lock);
+	struct service_between_call *entry = service->calls;
+	if (entry)
+		service->calls = entry->next;
+	if (!service->calls)
+		service->calls_end = &service->calls;
+	atomic_store(&service->calling, entry ? (uintptr_t)entry->param : 0);
+	pthread_mutex_unlock(&service->calls_lock);
+	return entry;
+}
+
 void service_between(void *param)
 {
 	struct service *service = param;
+	struct service_between_call *entry;
 
 	atomic_store_explicit(&service->came_round_ns, os_monotonic_ns(), memory_order_relaxed);
-	pthread_mutex_lock(&service->calls_lock);
-	struct service_between_call *calls = service->calls;
-	service->calls = NULL;
-	service->calls_end = &service->calls;
-	pthread_mutex_unlock(&service->calls_lock);
-	while (calls) {
-		struct service_between_call *entry = calls;
-		calls = entry->next;
+	while ((entry = take_call(service))) {
 		entry->call(entry->param);
 		free(entry);
 	}
+}
+
+void service_forget_calls(struct service *service, const void *param)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_AGAIN_NS};
+	struct service_between_call **link = &service->calls;
+
+	pthread_mutex_lock(&service->calls_lock);
+	while (*link) {
+		struct service_between_call *entry = *link;
+		if (entry->param != param) {
+			link = &entry->next;
+			continue;
+		}
+		*link = entry->next;
+		free(entry);
+	}
+	service->calls_end = link;
+	pthread_mutex_unlock(&service->calls_lock);
+	while (atomic_load(&service->calling) == (uintptr_t)param)
+		nanosleep(&pause, NULL);
 }
 
 struct procobsrv *service_monitor(struct service *service)
