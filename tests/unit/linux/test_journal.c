@@ -405,7 +405,7 @@ static pid_t start_journald(void)
 		execl(JOURNALD, JOURNALD, NULL);
 		_exit(127);
 	}
-	for (int tries = 0; access(JOURNAL_SOCKET, F_OK) && tries < 500; tries++)
+	for (int tries = 0; access(JOURNAL_SOCKET, F_OK) && tries < 3000; tries++)
 		sleep_ms(10);
 	return journald;
 }
@@ -433,7 +433,7 @@ static void expect_answer(const char *match, const char *words)
 	bool found = false;
 
 	/* It writes a moment after it was sent something. */
-	for (int tries = 0; !found && tries < 100; tries++) {
+	for (int tries = 0; !found && tries < 1000; tries++) {
 		free(answer);
 		answer = ask_journal(match);
 		found = strstr(answer, words) != NULL;

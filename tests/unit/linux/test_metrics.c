@@ -349,7 +349,7 @@ static int connect_to(const char *path)
 	int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	for (int tries = 0; tries < 200; tries++) {
+	for (int tries = 0; tries < 1500; tries++) {
 		if (connect(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0)
 			return descriptor;
 		usleep(20000);
@@ -415,18 +415,18 @@ static void answers_beside_half_open(void **state)
 	place_make(&place);
 	where.socket = place.path;
 	assert_int_equal(metrics_server_open(&where, NULL, &pages, &server), 0);
+	uint64_t before = os_monotonic_ns();
 	for (int i = 0; i < HALF_OPEN; i++) {
 		silent[i] = connect_to(place.path);
 		if (i % 2)
 			send(silent[i], "GET /metr", 9, MSG_NOSIGNAL);
 	}
-	uint64_t before = os_monotonic_ns();
 	for (int i = 0; i < 3; i++) {
 		ask(connect_to(place.path), "GET /metrics", text);
 		assert_non_null(strstr(text, "\r\n\r\nfigures\n"));
 	}
 	/* Their time is 10 s. */
-	assert_true(os_monotonic_ns() - before < 5000000000u);
+	assert_true(os_monotonic_ns() - before < 9000000000u);
 
 	/* The last of them has its turn still, the first has made room. */
 	assert_int_equal(send(silent[HALF_OPEN - 1], "ics HTTP/1.0\r\n\r\n", 16, MSG_NOSIGNAL), 16);
@@ -467,13 +467,19 @@ static void answers_at_a_port(void **state)
 	struct configuration_metrics where = {.enabled = true, .address = "127.0.0.1"};
 	char text[2048];
 	int descriptor = -1;
+	int error = PROCOBSRV_ERROR_BUSY;
 
-	/* One that is free; as long as it is taken, the server says so. */
-	assert_int_equal(loopback_listen("127.0.0.1", 0, &descriptor), 0);
-	where.port = port_of(descriptor);
-	assert_int_equal(metrics_server_open(&where, NULL, &pages, &server), PROCOBSRV_ERROR_BUSY);
-	close(descriptor);
-	assert_int_equal(metrics_server_open(&where, NULL, &pages, &server), 0);
+	/* One that is free; as long as it is taken, the server says so. Once it is free again, some
+	 * other program may be given it: then the next one. */
+	for (int tries = 0; tries < 20 && error == PROCOBSRV_ERROR_BUSY; tries++) {
+		assert_int_equal(loopback_listen("127.0.0.1", 0, &descriptor), 0);
+		where.port = port_of(descriptor);
+		assert_int_equal(metrics_server_open(&where, NULL, &pages, &server),
+				 PROCOBSRV_ERROR_BUSY);
+		close(descriptor);
+		error = metrics_server_open(&where, NULL, &pages, &server);
+	}
+	assert_int_equal(error, 0);
 	ask(connect_to_port(where.port), "GET /metrics?name=x", text);
 	assert_non_null(strstr(text, "\r\n\r\nfigures\n"));
 	metrics_server_close(server);

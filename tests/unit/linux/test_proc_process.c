@@ -184,6 +184,19 @@ static void test_walks(void **state)
 
 /* ---- images ---- */
 
+/* Until it waits for something, or is stopped: then nothing of it changes any more. */
+static void wait_until_it_waits(int directory)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	struct proc_process process = {0};
+
+	for (int tries = 0; process.state != 'S' && process.state != 'T'; tries++) {
+		assert_true(tries < 20000);
+		nanosleep(&pause, NULL);
+		assert_true(proc_process_read_stat(directory, &process));
+	}
+}
+
 /* A child that has called exec and stops or sleeps there; `directory` is its own in /proc. */
 static pid_t run(const char *path, const char *const argv[], int *directory)
 {
@@ -203,6 +216,8 @@ static pid_t run(const char *path, const char *const argv[], int *directory)
 	assert_int_equal(read(ends[0], &byte, 1), 0); /* closed by exec */
 	close(ends[0]);
 	*directory = open_process(child);
+	/* That was in the middle of exec: arguments and environment come after it. */
+	wait_until_it_waits(*directory);
 	return child;
 }
 

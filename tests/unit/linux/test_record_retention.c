@@ -25,6 +25,22 @@ static void tend(const struct open_sink *opened, int times)
 	}
 }
 
+/* Until there is nothing to do any more: then a call does not use its time (100 ms), unless the
+ * machine is busy with others. */
+static void tend_to_the_end(const struct open_sink *opened)
+{
+	const uint64_t most_ns = 50000000;
+	uint64_t begin_ns, passed_ns = most_ns;
+
+	for (int i = 0; passed_ns >= most_ns; i++) {
+		if (i == 600)
+			fail_msg("it always finds something to do");
+		begin_ns = os_monotonic_ns();
+		tend(opened, 1);
+		passed_ns = os_monotonic_ns() - begin_ns;
+	}
+}
+
 static int64_t count(const struct record_place *place, const char *format, int64_t number)
 {
 	char sql[256];
@@ -53,7 +69,7 @@ static void test_by_age(void **state)
 	assert_true(count(&place, "SELECT count(*) FROM processes WHERE end_ns < %" PRId64,
 			  limit_ns) > 5000);
 
-	tend(&opened, 30);
+	tend_to_the_end(&opened);
 	assert_int_equal(
 	    count(&place, "SELECT count(*) FROM processes WHERE end_ns < %" PRId64, limit_ns), 0);
 	/* And none that is younger. */
@@ -222,7 +238,7 @@ static void test_without_exits(void **state)
 			fail_msg("%s", procobsrv_explain());
 		tend(&opened, 1);
 	}
-	tend(&opened, 20);
+	tend_to_the_end(&opened);
 	sink_close(&opened);
 	record_check_whole(place.path);
 	assert_true(record_number(place.path, "SELECT (page_count - freelist_count) * page_size "

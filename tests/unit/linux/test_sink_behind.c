@@ -205,6 +205,7 @@ static void test_told_again(void **state)
 
 	(void)state;
 	hand_on_many(runner, 1, 60);
+	WAIT_FOR(runner_ask(runner).failing);
 	struct sink_runner_statistics statistics = runner_ask(runner);
 	assert_true(statistics.is_behind && statistics.failing && !statistics.holds_back);
 	assert_int_equal(statistics.behind, 56);
