@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * latency [-n N] [-i MILLISECONDS] [-s SECONDS]: on an idle machine, how long from an exec in the
- * kernel until a handler is called; and what a monitor costs that has nothing to tell.
+ * latency [-b BACKEND] [-n N] [-i MILLISECONDS] [-s SECONDS]: on an idle machine, how long from an
+ * exec in the kernel until a handler is called; and what a monitor costs that has nothing to tell.
  *
  * Runs storm_child N times, so many milliseconds apart, and compares the time of each exec event
  * with the clock when the handler is called. Prints name=value lines.
@@ -138,9 +138,13 @@ int main(int argc, char **argv)
 	double idle_cpu;
 	int option;
 
-	while ((option = getopt(argc, argv, "n:i:s:")) != -1) {
+	while ((option = getopt(argc, argv, "b:n:i:s:")) != -1) {
 		if (option == '?')
 			return 2;
+		if (option == 'b') {
+			options.backend = optarg;
+			continue;
+		}
 		*(option == 'n'	  ? &count
 		  : option == 'i' ? &interval
 				  : &idle_seconds) = number(optarg);
