@@ -42,6 +42,7 @@ static void wait_for_news(struct follow *follow, void (*reopen)(void *param), vo
 			if (follow->settings->wait_command)
 				return;
 			break;
+		case LAUNCHER_HAD_ENDED:
 		case LAUNCHER_TREE_ENDED:
 			return;
 		case LAUNCHER_GONE:

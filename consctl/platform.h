@@ -90,6 +90,7 @@ enum launcher_flag {
 
 enum launcher_message {
 	LAUNCHER_ENDED,	     /* a program that it started: see pid and status */
+	LAUNCHER_HAD_ENDED,  /* the program that a signal was for; LAUNCHER_ENDED came before */
 	LAUNCHER_TREE_ENDED, /* no descendant is left */
 	LAUNCHER_GONE,	     /* the launcher itself died */
 };
@@ -118,7 +119,7 @@ int launcher_open(char *const *arguments, unsigned flags, const struct launcher_
 uint32_t launcher_pid(const struct launcher *launcher);
 /* Starts the program once more. 0 and *pid, or the error why it cannot be run. */
 int launcher_start(struct launcher *launcher, uint32_t *pid);
-/* Sends a signal of control_signal() to a program, if it has not ended. */
+/* Sends a signal of control_signal() to a program; if that has ended, it is news. */
 void launcher_forward(struct launcher *launcher, uint32_t pid, int signal);
 /* Asks a program to end; `force` makes it. */
 void launcher_end(struct launcher *launcher, uint32_t pid, bool force);

@@ -39,6 +39,7 @@ enum answer_kind {
 	ANSWER_STARTED = 1,
 	ANSWER_ENDED = 2,
 	ANSWER_TREE_ENDED = 3,
+	ANSWER_HAD_ENDED = 4,
 };
 
 struct answer {
@@ -224,6 +225,17 @@ static void signal_all(const struct worker *worker, int number)
 		kill(worker->programs[index], number);
 }
 
+/* consctl may not have read yet that the program has ended: then the signal is consctl's own. */
+static void signal_program(struct worker *worker, const struct command *command)
+{
+	reap(worker);
+	/* Not reaped yet, so the pid is still its own. */
+	if (find_program(worker, command->pid) < worker->count)
+		kill(command->pid, command->signal);
+	else if (!(worker->flags & LAUNCHER_KILLS))
+		answer(worker, &(struct answer){.kind = ANSWER_HAD_ENDED});
+}
+
 /* consctl has gone, or wants no more. */
 static void kill_programs(struct worker *worker)
 {
@@ -266,9 +278,8 @@ static _Noreturn void work(struct worker *worker, int children)
 			break;
 		if (command.kind == COMMAND_START)
 			start_program(worker);
-		/* Not reaped yet, so the pid is still its own. */
-		else if (find_program(worker, command.pid) < worker->count)
-			kill(command.pid, command.signal);
+		else
+			signal_program(worker, &command);
 	}
 	if (worker->flags & LAUNCHER_KILLS)
 		kill_programs(worker);
@@ -394,12 +405,17 @@ intptr_t launcher_handle(const struct launcher *launcher)
 
 struct launcher_news launcher_read(struct launcher *launcher)
 {
+	static const enum launcher_message messages[] = {
+	    [ANSWER_ENDED] = LAUNCHER_ENDED,
+	    [ANSWER_HAD_ENDED] = LAUNCHER_HAD_ENDED,
+	    [ANSWER_TREE_ENDED] = LAUNCHER_TREE_ENDED,
+	};
 	struct answer answer;
 
 	if (!receive(launcher, &answer))
 		return (struct launcher_news){.message = LAUNCHER_GONE};
 	return (struct launcher_news){
-	    .message = answer.kind == ANSWER_ENDED ? LAUNCHER_ENDED : LAUNCHER_TREE_ENDED,
+	    .message = messages[answer.kind],
 	    .pid = (uint32_t)answer.pid,
 	    .status = answer.status,
 	};

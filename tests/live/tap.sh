@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # some are for who reads this file in
-# shellcheck disable=SC2034 # some are for who reads this file in
 # What the cli_*.sh have in common: `. tap.sh` with the path of consctl as $1. Each check is a line
 # of TAP; what it looked at is shown if it fails. Statuses, standard output and standard error of the
 # last command are in $status, $work/out and $work/err.
@@ -55,15 +54,18 @@ err() { grep -Eq -- "$1" "$work/err"; }
 err_lines() { [ "$(wc -l <"$work/err")" -eq "$1" ]; }
 out_lines() { [ "$(wc -l <"$work/out")" -eq "$1" ]; }
 
-# Waits until a file holds a line that matches, at most ten seconds.
-wait_for() {
+# Waits until a command is true, at most half a minute; who is in time waits no longer for that.
+comes_true() {
 	tries=0
-	until grep -Eq -- "$2" "$1" 2>/dev/null; do
+	until "$@" 2>/dev/null; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || return 1
+		[ "$tries" -lt 600 ] || return 1
 		sleep 0.05
 	done
 }
+
+# Waits until a file holds a line that matches.
+wait_for() { comes_true grep -Eq -- "$2" "$1"; }
 
 # Starts consctl in the background as $pid, with its output in $work/out and $work/err, and waits
 # until it watches.
@@ -81,15 +83,9 @@ finish() {
 	wait "$pid" || status=$?
 }
 
-# Until a pid is gone, at most ten seconds.
-gone() {
-	tries=0
-	while kill -0 "$1" 2>/dev/null; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || return 1
-		sleep 0.05
-	done
-}
+# Waits until a pid is gone; who has ended and is nobody's affair yet is.
+is_gone() { ! kill -0 "$1" || grep -q '^State:.*Z' "/proc/$1/status"; }
+gone() { comes_true is_gone "$1"; }
 
 done_testing() {
 	echo "1..$count"
