@@ -226,7 +226,7 @@ try "$consctl" history --record "$work"
 check 'a directory: status 1' ended_with 1
 check 'a directory: said' err "is no record that procobsrvd wrote, but a directory"
 mkfifo "$work/pipe"
-try timeout 5 "$consctl" history --record "$work/pipe"
+try timeout 60 "$consctl" history --record "$work/pipe"
 check 'a pipe: is not waited for' ended_with 1
 check 'a pipe: said' err "but a pipe or device"
 try "$consctl" history --record "$record" --since 2026-02-30

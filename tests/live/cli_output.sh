@@ -31,7 +31,7 @@ check '--duration: status 0' ended_with 0
 check '--duration: the last line' err "$summary"
 check '--duration: no escape sequences where no terminal is' sh -c "! grep -q '$(printf '\033')' '$work/out'"
 
-start watch --match 'kind == "exec" && process.name == "env"' --count 1
+start watch --match "kind == \"exec\" && process.name == \"env\" && process.ppid == $$" --count 1
 noise
 finish
 check 'text: users are named' out "^[0-9:.]+ exec +[0-9]+ +[0-9]+ +$(id -un | cut -c 1-5)"
@@ -48,8 +48,7 @@ check 'a TMPDIR that can be used: nothing is told of it' sh -c "! grep -q 'will 
 umask 000
 start watch -j --output "$work/new"
 env true
-sleep 0.3
-check '--output: flushed while it runs' grep -q '"kind":"exec"' "$work/new"
+check '--output: flushed while it runs' wait_for "$work/new" '"kind":"exec"'
 kill -TERM "$pid"
 finish
 check '--output: SIGTERM ends it with 0' ended_with 0
@@ -82,7 +81,6 @@ while [ "$number" -lt 5 ]; do
 	number=$((number + 1))
 done
 env true
-sleep 0.2
 kill -TERM "$pid"
 finish
 check 'SIGHUP: ends with 0' ended_with 0
@@ -96,7 +94,6 @@ mkdir "$work/log"
 kill -HUP "$pid"
 check 'SIGHUP: a file that cannot be opened is told' wait_for "$work/err" 'Is a directory'
 env true
-sleep 0.2
 kill -TERM "$pid"
 finish
 check 'SIGHUP: and the old one stays in use' grep -q '"kind":"end"' "$work/moved"

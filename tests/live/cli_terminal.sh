@@ -12,7 +12,8 @@ exec 4<>"$work/keys"
 # command that is to be interrupted: a shell that waits for it would die of Ctrl-C itself.
 terminal() {
 	status=0
-	SHELL=/bin/sh TERM=xterm script -qefc "stty cols 60 -onlcr -echo; $1" "$work/out" >/dev/null 2>"$work/err" <&4 || status=$?
+	# Where bytes are counted: what others on the machine run may not be ASCII.
+	SHELL=/bin/sh TERM=xterm LC_ALL=C script -qefc "stty cols 60 -onlcr -echo; $1" "$work/out" >/dev/null 2>"$work/err" <&4 || status=$?
 }
 # Presses Ctrl-C once a line of the output matches.
 press_control_c() {
@@ -27,20 +28,24 @@ narrow() {
 		awk '/^[0-9:.]+ / && length($0) > 60 { exit 1 }'
 }
 
-noise="(for i in 1 2 3 4 5; do env true an-argument-that-is-much-longer-than-the-terminal-is-wide-here; sleep 0.05; done) &"
+# watched SETTING OPTIONS: watch on a terminal until it has told of five programs, which are run until then.
+watched() {
+	terminal "(while :; do env true an-argument-that-is-much-longer-than-the-terminal-is-wide-here; sleep 0.05; done) &
+		$1 '$consctl' watch --kinds exec --count 5 $2; status=\$?; kill \$!; exit \$status"
+}
 
-terminal "$noise '$consctl' watch --duration 0.5"
+watched '' ''
 check 'terminal: status 0' ended_with 0
 check 'terminal: coloured' grep -q "$escape\[" "$work/out"
 check 'terminal: there are events' out '[0-9] [^ ]*exec'
 check 'terminal: lines are cut to its width' narrow
-terminal "$noise NO_COLOR=1 '$consctl' watch --duration 0.5"
+watched NO_COLOR=1 ''
 check 'NO_COLOR: no colour' sh -c "! grep -q '$escape\[' '$work/out'"
-terminal "$noise NO_COLOR= '$consctl' watch --duration 0.5"
+watched NO_COLOR= ''
 check 'NO_COLOR that is empty: colour' grep -q "$escape\[" "$work/out"
-terminal "$noise '$consctl' watch --color never --duration 0.5"
+watched '' '--color never'
 check '--color never: no colour' sh -c "! grep -q '$escape\[' '$work/out'"
-terminal "$noise TERM=dumb '$consctl' watch --duration 0.5"
+watched TERM=dumb ''
 check 'TERM=dumb: no colour' sh -c "! grep -q '$escape\[' '$work/out'"
 terminal "'$consctl' list"
 check 'list: cut to the width too' sh -c "awk 'length(\$0) > 60 && !/^Script/ { exit 1 }' '$work/out'"
