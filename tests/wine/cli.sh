@@ -8,7 +8,8 @@ here=$(dirname "$0")
 . "$here/../live/tap.sh"
 
 prefix=$1
-windows() { "$here/wine" --prefix "$prefix" --keep --limit 60 "$@"; }
+limit=180
+windows() { "$here/wine" --prefix "$prefix" --keep --limit "$limit" "$@"; }
 windows_end() { "$here/wine" --prefix "$prefix" --end; }
 consctl() { windows 'C:\test\consctl.exe' "$@"; }
 helper() { windows "$forward" "$@"; }
@@ -17,6 +18,23 @@ observed() { windows "$forward" -- "$@"; }
 observed_consctl() { observed 'C:\test\consctl.exe' "$@"; }
 # Neither service nor device nor callback.
 is_gone() { helper --gone; }
+# Nobody is told of processes any more: the driver has heard that its last client is gone.
+is_unheard() { helper --gone | grep -q ' 0 callbacks'; }
+
+# What `observed` said on standard error, kept in a file, tells of a process that had ended before it could
+# be told with all its names, as short ones may on a busy machine.
+told_too_late() { grep -q '^forward: .* gone before' "$1"; }
+
+# Until a command is true, at most a minute. A program takes Wine a while to start.
+becomes() {
+	deadline=$(($(date +%s) + 60))
+	until "$@"; do
+		[ "$(date +%s)" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+# As in tap.sh, with more patience.
+wait_for() { becomes grep -Eqs -- "$2" "$1"; }
 
 forward=$5
 rm -f "$prefix/keeper.pid"

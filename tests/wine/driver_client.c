@@ -206,6 +206,15 @@ DWORD client_read(struct client *client, DWORD limit_ms)
 	return error == ERROR_OPERATION_ABORTED ? WAIT_TIMEOUT : error;
 }
 
+bool client_has_more(struct client *client)
+{
+	struct ioctl_information information = {0};
+	DWORD error = client_query(client, &information);
+
+	return check(error == 0, "the driver does not answer: error %lu", error) &&
+	       client->token.position < information.head;
+}
+
 const struct ioctl_batch *client_batch(const struct client *client)
 {
 	return (const struct ioctl_batch *)(const void *)client->buffer;
@@ -293,19 +302,10 @@ void tally_batch(struct tally *tally, const struct client *client)
 	tally->batches++;
 }
 
-DWORD tally_until_quiet(struct tally *tally, struct client *client, DWORD quiet_ms)
-{
-	DWORD error;
-
-	while ((error = client_read(client, quiet_ms)) == 0)
-		tally_batch(tally, client);
-	return error == WAIT_TIMEOUT ? 0 : error;
-}
-
 DWORD tally_until(struct tally *tally, struct client *client, uint64_t position, DWORD pause_ms)
 {
 	while (client->token.position < position) {
-		DWORD error = client_read(client, 5000);
+		DWORD error = client_read(client, CLIENT_LIMIT_MS);
 
 		if (error)
 			return error;

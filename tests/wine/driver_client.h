@@ -31,6 +31,9 @@ struct client {
 	bool waiting; /* a read is pending */
 };
 
+/* For what comes at once, on a machine that has other things to do. */
+#define CLIENT_LIMIT_MS 30000
+
 /* What a client was told, held against the rules of record.h and ioctl.h while it is counted. */
 struct tally {
 	uint64_t delivered[RECORD_LOST_KINDS];
@@ -66,6 +69,10 @@ DWORD client_end_read(struct client *client, DWORD limit_ms);
 /* A read within the limit; WAIT_TIMEOUT: there was nothing, and nothing is pending any more. */
 DWORD client_read(struct client *client, DWORD limit_ms);
 
+/* Whether there are records in the ring that it has not read; fails the running case if it cannot
+ * be asked. */
+bool client_has_more(struct client *client);
+
 /* The batch that was read. */
 const struct ioctl_batch *client_batch(const struct client *client);
 /* Its records one after the other: begin with NULL; NULL: there are no more. */
@@ -74,8 +81,6 @@ const struct record_header *client_next(const struct client *client,
 
 /* Counts the batch that was read. */
 void tally_batch(struct tally *tally, const struct client *client);
-/* Reads and counts until nothing has come for so long. 0 or what ended it. */
-DWORD tally_until_quiet(struct tally *tally, struct client *client, DWORD quiet_ms);
 /* Reads and counts until the client has come to this position, pausing after each batch. */
 DWORD tally_until(struct tally *tally, struct client *client, uint64_t position, DWORD pause_ms);
 

@@ -37,7 +37,7 @@ struct member {
 
 static struct member *members;
 static HANDLE port;
-static unsigned unopened;
+static unsigned untold; /* wholly, since they ended too soon */
 
 static int fail(const char *what)
 {
@@ -164,7 +164,7 @@ static void tell_start(DWORD pid)
 	member->process =
 	    OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_READ | SYNCHRONIZE, FALSE, pid);
 	if (!member->process) {
-		unopened++;
+		untold++;
 		free(member);
 		return;
 	}
@@ -172,6 +172,7 @@ static void tell_start(DWORD pid)
 	member->told.pid = pid;
 	member->told.parent = member->told.creator = parent_of(member->process);
 	describe(member->process, image, command_line, 0x7fff);
+	untold += !image[0] || !command_line[0];
 	error = helper_forward(&member->told, image, command_line);
 	if (error)
 		fprintf(stderr, "forward: the start of %lu: error %lu\n", pid, error);
@@ -208,6 +209,24 @@ static void tell_exits(void)
 	}
 }
 
+/*
+ * Older than we are: no child of a member, but of who had the member's pid before. (Of a new one
+ * the time may be any number yet; it is looked at again.)
+ */
+static bool was_before_us(DWORD pid)
+{
+	FILETIME own = {0}, created = {0}, ended, kernel, user;
+	HANDLE process = OpenProcess(PROCESS_QUERY_INFORMATION, FALSE, pid);
+	bool before = process &&
+		      GetProcessTimes(GetCurrentProcess(), &own, &ended, &kernel, &user) &&
+		      GetProcessTimes(process, &created, &ended, &kernel, &user) &&
+		      filetime(created) < filetime(own);
+
+	if (process)
+		CloseHandle(process);
+	return before;
+}
+
 /* A job's messages may get lost: whoever has a member as parent is met all the same. */
 static void look_for_missed(void)
 {
@@ -215,7 +234,8 @@ static void look_for_missed(void)
 	HANDLE list = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
 
 	for (BOOL more = Process32FirstW(list, &entry); more; more = Process32NextW(list, &entry))
-		if (is_member(entry.th32ParentProcessID))
+		if (is_member(entry.th32ParentProcessID) && !is_member(entry.th32ProcessID) &&
+		    !was_before_us(entry.th32ProcessID))
 			tell_start(entry.th32ProcessID);
 	CloseHandle(list);
 }
@@ -237,9 +257,9 @@ static void follow(void)
 			begun = true;
 		}
 	}
-	if (unopened)
+	if (untold)
 		fprintf(stderr, "forward: %u processes were gone before they could be told\n",
-			unopened);
+			untold);
 }
 
 /* What follows " -- " in our own command line, as it stands there. */

@@ -5,8 +5,8 @@
 #include "tap.h"
 
 #define CONNECT_MS 5000
-#define SEND_MS	   5000
-#define GREET_MS   10000
+#define SEND_MS	   30000
+#define GREET_MS   30000
 #define ROOM	   65536u
 
 DWORD pipe_reader_open(struct pipe_reader *reader)

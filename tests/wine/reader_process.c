@@ -25,7 +25,7 @@ bool reader_process_start(struct reader_process *reader, bool waits, unsigned pa
 	if (good) {
 		CloseHandle(information.hThread);
 		reader->process = information.hProcess;
-		good = WaitForSingleObject(ready, 20000) == WAIT_OBJECT_0;
+		good = WaitForSingleObject(ready, 60000) == WAIT_OBJECT_0;
 	}
 	CloseHandle(ready);
 	return check(good, "the other reader did not start: error %lu", GetLastError());
@@ -36,7 +36,7 @@ void reader_process_kill(struct reader_process *reader)
 	if (!reader->process)
 		return;
 	TerminateProcess(reader->process, 9);
-	WaitForSingleObject(reader->process, 10000);
+	WaitForSingleObject(reader->process, 30000);
 	CloseHandle(reader->process);
 	reader->process = NULL;
 }

@@ -20,8 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANSWER_MS 10000
-#define END_MS	  5000
+#define ANSWER_MS 30000
+#define END_MS	  8000 /* the service waits for 10 s for a hello */
 #define EVENTS	  20000u
 
 /* ---- what a reader may ask ---- */

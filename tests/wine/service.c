@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <wchar.h>
 
-#define STOP_LIMIT_MS 10000
+#define STOP_LIMIT_MS 60000
 /* The one in which the library registers the driver. */
 #define GROUP L"ProcObsrv"
 

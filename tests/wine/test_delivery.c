@@ -59,7 +59,7 @@ static bool start_reader(struct reader *reader, DWORD pause_ms, DWORD buffer_siz
 static void finish_reader(struct reader *reader, uint64_t end)
 {
 	reader->end = (LONG64)end;
-	if (!check(WaitForSingleObject(reader->thread, 20000) == WAIT_OBJECT_0,
+	if (!check(WaitForSingleObject(reader->thread, 60000) == WAIT_OBJECT_0,
 		   "a reader does not come to the end"))
 		return; /* it still uses what it has */
 	CloseHandle(reader->thread);
@@ -203,7 +203,7 @@ void test_killed_client(void)
 		WaitForSingleObject(thread, INFINITE);
 		CloseHandle(thread);
 		client_open(&watcher, 0);
-		for (int attempt = 0; attempt < 500; attempt++) {
+		for (int attempt = 0; attempt < 3000; attempt++) {
 			client_query(&watcher, &information);
 			if (information.clients == 0)
 				break;
@@ -293,7 +293,7 @@ void test_contents(void)
 	check(helper_forward(&process, image, command_line) == 0, "nothing was forwarded");
 	process.kind = HELPER_EXIT;
 	check(helper_forward(&process, NULL, NULL) == 0, "nothing was forwarded");
-	if (check(client_read(&client, 5000) == 0 && client_batch(&client)->count == 2,
+	if (check(client_read(&client, CLIENT_LIMIT_MS) == 0 && client_batch(&client)->count == 2,
 		  "there are no two records")) {
 		record = client_next(&client, NULL);
 		check_start(record, process.pid, image, command_line);

@@ -79,7 +79,7 @@ void test_existing(void)
 	}
 	/* Only an exit of the same identity takes us out of it. */
 	check(!helper_forward(&exit, NULL, NULL), "our end could not be told");
-	for (int tries = 0; tries < 100 && !procobsrv_find(monitor, pid, &process); tries++) {
+	for (int tries = 0; tries < 1500 && !procobsrv_find(monitor, pid, &process); tries++) {
 		procobsrv_process_unref(process);
 		Sleep(20);
 	}

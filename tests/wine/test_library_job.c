@@ -76,7 +76,7 @@ static void run(struct job *job, const wchar_t *command, DWORD limit_ms)
 	CloseHandle(information.hProcess);
 }
 
-/* Each child is told with its name, its exit code, and nothing twice. */
+/* Each child that could be met is told with its name, its exit code, and nothing twice. */
 void test_job(void)
 {
 	struct tree tree = {0};
@@ -94,8 +94,11 @@ void test_job(void)
 		      tree.starts, tree.lost);
 		check(tree.exits == tree.starts, "%ld exits of %ld", tree.exits, tree.starts);
 		check(tree.strangers == 0, "%ld ended that did not start", tree.strangers);
-		/* That of the shell is its last child's. */
-		check(tree.statuses == tree.exits, "%ld of %ld codes", tree.statuses, tree.exits);
+		/* That of the shell is its last child's. Who is gone before the job's thread comes
+		 * to it, as on a busy machine, has neither name nor code. */
+		check(tree.statuses + tree.nameless >= tree.exits, "%ld of %ld codes",
+		      tree.statuses, tree.exits);
+		check(tree.statuses > CHILDREN / 2, "only %ld codes", tree.statuses);
 		note("%ld of %ld without a name, %ld lost", tree.nameless, tree.starts, tree.lost);
 		procobsrv_close(monitor);
 	}
@@ -162,7 +165,8 @@ static bool sample_shell(struct tree *tree, int seconds)
 	}
 	procobsrv_stop(monitor, PROCOBSRV_STOP_DRAIN);
 	procobsrv_close(monitor);
-	return tree->starts >= 2 && tree->exits == tree->starts && !tree->nameless;
+	return tree->starts >= 2 && tree->exits == tree->starts && !tree->nameless &&
+	       tree->statuses == 1;
 }
 
 void test_snapshot(void)

@@ -59,13 +59,17 @@ void test_removed_while_events_flow(void)
 	    .burst = 20,
 	    .pause_ms = 1,
 	};
-	struct helper_state before, after;
+	struct helper_state before = helper_query(), after;
 
-	if (!helper_inject(&injection, &before))
-		return;
-	for (int round = 0; round < REMOVALS; round++)
+	for (int round = 0; round < REMOVALS; round++) {
+		/* They flow for a minute; all rounds take longer on a busy machine. */
+		if (round % 5 == 0) {
+			helper_halt();
+			if (!helper_inject(&injection, NULL))
+				break;
+		}
 		remove_while_events_flow(round);
-	check(helper_query().running == 4, "the events did not flow to the end");
+	}
 	helper_halt();
 	after = helper_query();
 	note("%llu events heard, %llu unheard",
