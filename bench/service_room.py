@@ -60,13 +60,15 @@ def ask(path, method="GET", place=METRICS):
     family = socket.AF_UNIX if isinstance(place, str) else \
         socket.AF_INET6 if ":" in place[0] else socket.AF_INET
     with socket.socket(family) as connection:
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         connection.connect(place)
         connection.sendall(("%s %s HTTP/1.1\r\nHost: room\r\nConnection: close\r\n\r\n"
                             % (method, path)).encode())
         answer = b""
         while more := connection.recv(65536):
             answer += more
+    if not answer:
+        raise ConnectionError("no answer: who listened there listens no more")
     head, _, text = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), text.decode()
 
@@ -165,15 +167,21 @@ class Service:
     def wait_done(self, patience=None, but=None):
         """Until all that has been observed by now is with every sink, but one that cannot take it; others may
         go on to make processes."""
-        observed = self.metrics()["procobsrv_observed_events_total"]
+        target = last = None
 
         def handed_on():
-            nonlocal observed
+            nonlocal target, last
+            if target is None:
+                subprocess.run(["/bin/true"], check=True)  # nothing observed is nothing to go by
             now = self.metrics()
-            # Another reader of the observer begins to count anew.
-            observed = min(observed, now["procobsrv_observed_events_total"])
-            return now if now["procobsrv_observed_events_total"] - \
-                now["procobsrv_pending_events"] >= observed else None
+            observed = now["procobsrv_observed_events_total"]
+            if not now["procobsrv_observing"] or not observed:
+                target = None  # between two readers of the observer
+            # Another one begins to count anew, with what the one before has not dealt with.
+            elif target is None or observed < last:
+                target = observed
+            last = observed
+            return now if target is not None and observed - now["procobsrv_pending_events"] >= target else None
         handed = wait_for(handed_on, "what was observed to be handed on", patience, 0.1)
 
         def taken():

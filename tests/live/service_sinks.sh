@@ -24,14 +24,7 @@ fired() { [ "$(wc -l <"$work/fired")" -eq "$1" ]; }
 daemons() {
 	[ "$(all_files | xargs grep -h '"kind":"exec"' | grep -c "\"argv\":\[\"true\",\"$mark-of-a-daemon")" -eq "$1" ]
 }
-comes_true() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || return 1
-		sleep 0.05
-	done
-}
+has_execs() { [ "$(count_execs "$1")" -ge "$2" ]; }
 
 # What each command does matches too: at once, in a child, in one that has lost its parent, and in a daemon.
 cat >"$work/react" <<END
@@ -81,6 +74,7 @@ ended KILL
 wait "$storm"
 check 'it observes after another' serve
 run_tagged fourth 100
+comes_true has_execs fourth 100
 ended TERM
 check 'there is more than one file' test -n "$(find "$work/log.d" -name 'events.jsonl-*')"
 for tag in second third fourth; do

@@ -81,7 +81,7 @@ def hello(records=1, kinds=0x16):
 def talk(path, data, most=1 << 20):
     """Sends and reads until the service closes; the kinds of the answers, and the last error."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(30)
         connection.connect(path)
         try:
             connection.sendall(data)
@@ -176,7 +176,7 @@ def check_overtaken(path, directory):
     host.end()
 
 
-def read_until(child, text, patience=20):
+def read_until(child, text, patience=120):
     """What it says up to a line with this text; or all, if it is killed for being late."""
     limit = threading.Timer(patience, child.kill)
     limit.start()
@@ -206,7 +206,7 @@ def check_rights(host):
     subprocess.run(NOBODY + ["/bin/true", "the-last"], check=True)
     told = read_until(watch, '"the-last"')
     watch.terminate()
-    told += watch.communicate(timeout=20)[0]
+    told += watch.communicate(timeout=60)[0]
     events = [json.loads(line) for line in told.splitlines()]
     processes = [event["process"] for event in events if "process" in event]
     tell(any(process.get("argv") == ["/bin/true", "for-nobody"] for process in processes),
@@ -216,15 +216,15 @@ def check_rights(host):
          "and nothing of others", told)
 
 
-def make_group(mount, number):
+def make_group(mount, name, number):
     """A control group in which one process runs, and which is gone when this returns."""
-    path = f"{mount}/procobsrv-readers-{os.getpid()}-{number}"
+    path = f"{mount}/procobsrv-readers-{name}-{number}"
     os.mkdir(path)
     child = os.fork()
     if not child:
         with open(path + "/cgroup.procs", "w", encoding="ascii") as processes:
             processes.write("0")
-        os.execv("/bin/true", ["true", f"group-{number}"])
+        os.execv("/bin/true", ["true", f"{name}-{number}"])
     os.waitpid(child, 0)
     os.rmdir(path)
 
@@ -244,14 +244,45 @@ def read_as_nobody(path, mark):
     os.setresgid(nobody.pw_gid, nobody.pw_gid, nobody.pw_gid)
     os.setresuid(nobody.pw_uid, nobody.pw_uid, nobody.pw_uid)
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(30)
+        connection.settimeout(120)
         connection.connect(path)
         connection.sendall(hello())
         told = connection.recv(1 << 20)
         os.write(said, b"r")
         while mark not in told:
-            told += connection.recv(1 << 20)
+            more = connection.recv(1 << 20)
+            if not more:
+                os._exit(2)
+            told += more
     os._exit(b"/procobsrv-readers-" in told)
+
+
+def read_groups(host, mount, name):
+    """What a reader is told, who looks when the groups are gone: the ends of paths, by process. None: it was
+    overtaken, by what others on the machine do."""
+    watch = subprocess.Popen([CONSCTL, "watch", "--backend", "service", "-j"],
+                             env=host.environment, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+    watch.stderr.readline()
+    watch.send_signal(signal.SIGSTOP)
+    for number in range(GROUPS):
+        make_group(mount, name, number)
+    watch.send_signal(signal.SIGCONT)
+    told = {}
+    for line in watch.stdout:
+        event = json.loads(line)
+        if event["kind"] == "lost":
+            told = None
+            break
+        process = (event.get("process", {}).get("argv") or [""])[-1]
+        if process.startswith(name + "-") and event["kind"] in ("exec", "exit"):
+            path = event["process"].get("cgroup_path", "")
+            told.setdefault(process, []).append(path.rsplit("-", 1)[-1])
+        if process == f"{name}-{GROUPS - 1}" and event["kind"] == "exit":
+            break
+    watch.kill()
+    watch.communicate()
+    return told
 
 
 def check_groups(host):
@@ -261,29 +292,15 @@ def check_groups(host):
     if not found:
         tell(True, "control groups # SKIP there is no unified hierarchy")
         return
-    watch = subprocess.Popen([CONSCTL, "watch", "--backend", "service", "-j"],
-                             env=host.environment, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True)
-    watch.stderr.readline()
-    watch.send_signal(signal.SIGSTOP)
     other = read_as_nobody(host.path, b"own-mark")
-    for number in range(GROUPS):
-        make_group(found[0], number)
-    subprocess.run(NOBODY + ["/bin/true", "own-mark"], check=True)
-    watch.send_signal(signal.SIGCONT)
-    told = {}
-    for line in watch.stdout:
-        event = json.loads(line)
-        argv = event.get("process", {}).get("argv", [""])
-        if argv[-1].startswith("group-") and event["kind"] in ("exec", "exit"):
-            path = event["process"].get("cgroup_path", "")
-            told.setdefault(argv[-1], []).append(path.rsplit("-", 1)[-1])
-        if argv[-1] == f"group-{GROUPS - 1}" and event["kind"] == "exit":
+    for turn in range(10):
+        name = f"group-{os.getpid()}-{turn}"
+        told = read_groups(host, found[0], name)
+        if told is not None:
             break
-    watch.kill()
-    watch.communicate()
+    subprocess.run(NOBODY + ["/bin/true", "own-mark"], check=True)
     wrong = [number for number in range(GROUPS)
-             if told.get(f"group-{number}") != [str(number)] * 2]
+             if (told or {}).get(f"{name}-{number}") != [str(number)] * 2]
     tell(not wrong, f"{GROUPS} control groups that were gone at once: each has its path", wrong, told)
     tell(os.waitpid(other, 0)[1] == 0, "who has no rights is told nothing of them")
 
@@ -299,7 +316,7 @@ def lose_service(path):
 
 
 def check_lost(watch):
-    _, said = watch.communicate(timeout=60)
+    _, said = watch.communicate(timeout=150)
     tell(watch.returncode == 1 and "not back after" in said, "a watch says why it ended", said)
 
 
