@@ -97,6 +97,14 @@ def text(driver, name):
     return driver.find_element(By.ID, name).text
 
 
+def comes_true(condition):
+    """What the page does when it comes round to it."""
+    limit = time.monotonic() + 30
+    while not (fine := condition()) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return fine
+
+
 def look(driver, page):
     begin = time.monotonic()
     driver.get(page.as_uri())
@@ -126,8 +134,7 @@ def look(driver, page):
     search = driver.find_element(By.ID, "search")
     check("/ searches", driver.switch_to.active_element == search)
     search.send_keys("file4711.c")
-    time.sleep(0.5)
-    check("what is sought is found", text(driver, "found") == "1 found", text(driver, "found"))
+    check("what is sought is found", comes_true(lambda: text(driver, "found") == "1 found"), text(driver, "found"))
     search.send_keys(Keys.ENTER)
     settle(driver)
     check("and selected", "file4711.c" in text(driver, "details"), text(driver, "details"))
@@ -149,7 +156,7 @@ def look(driver, page):
     ActionChains(driver).move_to_element_with_offset(canvas, -canvas.size["width"] // 2 + 300,
                                                      -canvas.size["height"] // 2 + 34).perform()
     settle(driver)
-    check("hovering tells", "pid 1," in text(driver, "tip"), text(driver, "tip"))
+    check("hovering tells", comes_true(lambda: "pid 1," in text(driver, "tip")), text(driver, "tip"))
     span = driver.execute_script("return view.span")
     driver.execute_script("""document.getElementById("canvas").dispatchEvent(
         new WheelEvent("wheel", {deltaY: -500, bubbles: true, cancelable: true}));""")
@@ -182,6 +189,7 @@ def main():
         subprocess.run([os.path.abspath(consctl), "timeline", "--from", story.name, "-o", page], check=True, cwd=work)
         options.add_argument(f"--user-data-dir={work}/profile")
         driver = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service("/usr/bin/chromedriver"))
+        driver.set_script_timeout(120)
         try:
             look(driver, page)
         finally:

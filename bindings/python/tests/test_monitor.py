@@ -15,7 +15,7 @@ from procobsrv import Kind
 def life(monitor, pid):
     """The events of one process, to its end."""
     told = []
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 60
     while time.monotonic() < limit:
         event = monitor.next()
         if event and event.process and event.process.pid == pid:
@@ -64,14 +64,14 @@ class Monitors(unittest.TestCase):
                 finally:
                     os._exit(0)
             os.waitpid(pid, 0)
-            event = monitor.next(10000)
+            event = monitor.next(60000)
             self.assertEqual((event.attempt.path, event.attempt.argv, event.attempt.error_name),
                              ("/nonexistent", ("a", "b"), "ENOENT"))
 
     def test_stop_ends_the_iteration(self):
         with procobsrv.Monitor() as monitor:
-            threading.Timer(0.3, monitor.stop).start()
             subprocess.run(["/bin/true"], check=True)
+            threading.Timer(0.3, monitor.stop).start()
             events = list(monitor)
             statistics = monitor.statistics()
         self.assertTrue(events)
@@ -88,7 +88,7 @@ class Monitors(unittest.TestCase):
             self.assertIn(mine.id, [process.id for process in monitor.processes()])
             self.assertIsNone(monitor.find(0x7fffffff))
             subprocess.run(["/bin/true"], check=True)
-            self.assertTrue(select.select([monitor], [], [], 10)[0])
+            self.assertTrue(select.select([monitor], [], [], 60)[0])
 
     def test_errors(self):
         with self.assertRaises(procobsrv.Error) as caught:
