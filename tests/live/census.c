@@ -95,7 +95,13 @@ static void read_command(uint32_t pid, char *command, size_t size)
 		snprintf(command, size, "%s", text);
 }
 
-/* State 'Z' has told its exit; kernel threads have flag PF_KTHREAD. */
+#define PF_EXITING 0x00000004
+#define PF_KTHREAD 0x00200000
+
+/*
+ * State 'Z' has told its exit, and so may have one that is still on its way there: without much
+ * priority that takes a while on a busy machine.
+ */
 static bool counts(uint32_t pid)
 {
 	char path[64], line[512], state;
@@ -111,7 +117,7 @@ static bool counts(uint32_t pid)
 		fclose(file);
 	after = read ? strrchr(line, ')') : NULL;
 	return after && sscanf(after, ") %c %*d %*d %*d %*d %*d %u", &state, &flags) == 2 &&
-	       state != 'Z' && state != 'X' && !(flags & 0x00200000);
+	       state != 'Z' && state != 'X' && !(flags & (PF_KTHREAD | PF_EXITING));
 }
 
 void census_of_proc(struct census *census)

@@ -54,30 +54,29 @@ const char *console_errors(const struct console *console)
 
 void console_wait_watching(const struct console *console)
 {
+	uint64_t begin = live_begin_wait();
 	int status;
 
-	for (int tries = 0; tries < 20000; tries++) {
+	do {
 		if (strstr(console_errors(console), "watching ("))
 			return;
 		EXPECT(waitpid(console->pid, &status, WNOHANG) == 0,
 		       "consctl ended with wait status %#x before it watched: %s", status,
 		       console_errors(console));
-		live_sleep_ms(1);
-	}
-	live_fail(__FILE__, __LINE__, "consctl does not watch after 20 s: %s",
-		  console_errors(console));
+	} while (live_goes_on(begin, 1));
+	live_fail(__FILE__, __LINE__, "consctl does not watch: %s", console_errors(console));
 }
 
 int console_end(const struct console *console, int number)
 {
+	uint64_t begin = live_begin_wait();
 	int status = 0;
 
 	if (number)
 		EXPECT(!kill(console->pid, number), "kill: %s", strerror(errno));
-	for (int tries = 0; tries < 60000; tries++) {
+	do {
 		if (waitpid(console->pid, &status, WNOHANG) == console->pid)
 			return status;
-		live_sleep_ms(1);
-	}
-	live_fail(__FILE__, __LINE__, "consctl does not end within 60 s of signal %d", number);
+	} while (live_goes_on(begin, 1));
+	live_fail(__FILE__, __LINE__, "consctl does not end after signal %d", number);
 }

@@ -119,13 +119,15 @@ static bool gone(enum bpf_cmd command, const uint32_t *ids, uint32_t count)
 
 bool kernel_objects_gone(const struct kernel_objects *objects)
 {
-	for (int tries = 0; tries < 500; tries++) {
+	uint64_t begin = live_begin_wait();
+
+	/* The kernel frees them when no cpu can be in them any more. */
+	do {
 		if (gone(BPF_LINK_GET_FD_BY_ID, objects->links, objects->link_count) &&
 		    gone(BPF_PROG_GET_FD_BY_ID, objects->programs, objects->program_count) &&
 		    gone(BPF_MAP_GET_FD_BY_ID, objects->maps, objects->map_count))
 			return true;
-		live_sleep_ms(10);
-	}
+	} while (live_goes_on(begin, 10));
 	return false;
 }
 

@@ -16,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What a loaded machine may take for what takes an idle one a moment. */
+#define LIVE_WAIT_SECONDS 60u
+
 struct live_state *live_state;
 
 static void verdict(enum live_verdict which, const char *format, va_list arguments)
@@ -242,6 +245,20 @@ uint64_t live_boot_ns(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t live_begin_wait(void)
+{
+	return live_boot_ns();
+}
+
+bool live_goes_on(uint64_t begin_ns, unsigned sleep_ms)
+{
+	uint64_t most_ns =
+	    LIVE_WAIT_SECONDS * live_setting("PROCOBSRV_LIVE_PATIENCE", 1) * (uint64_t)1000000000;
+
+	live_sleep_ms(sleep_ms);
+	return live_boot_ns() - begin_ns < most_ns;
 }
 
 void live_sleep_ms(unsigned milliseconds)

@@ -17,7 +17,7 @@
 struct live_test {
 	const char *name;
 	void (*run)(void);
-	unsigned seconds; /* at most; 0: 60 */
+	unsigned seconds; /* at most; 0: 180 */
 };
 
 struct live_group {
@@ -75,6 +75,12 @@ const char *live_cgroup(void);
 
 uint64_t live_boot_ns(void);
 void live_sleep_ms(unsigned milliseconds);
+/*
+ * For loops that wait for something: live_begin_wait() before, and live_goes_on() before each look
+ * but the first; it sleeps so long, and is false when too much time has gone by for any machine.
+ */
+uint64_t live_begin_wait(void);
+bool live_goes_on(uint64_t begin_ns, unsigned sleep_ms);
 
 extern const struct live_test threads_tests[];
 extern const struct live_test creation_tests[];

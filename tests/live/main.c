@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SECONDS_DEFAULT 60u
+#define SECONDS_DEFAULT 180u
 
 static const struct live_group groups[] = {
     {"threads", threads_tests},	    {"creation", creation_tests}, {"programs", programs_tests},

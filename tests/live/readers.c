@@ -8,11 +8,11 @@
 
 void readers_wait(void)
 {
-	for (int tries = 0; tries < 600; tries++) {
-		live_sleep_ms(100);
+	uint64_t begin = live_begin_wait();
+
+	while (live_goes_on(begin, 100))
 		if (resident_number("pending") < 200)
 			return;
-	}
 	live_fail(__FILE__, __LINE__, "the reader does not come to the end");
 }
 

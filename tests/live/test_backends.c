@@ -40,7 +40,8 @@ struct told {
 	uint64_t execs;
 	uint64_t named; /* with argv */
 	uint64_t excused;
-	uint64_t silent; /* neither argv nor why not */
+	uint64_t silent;    /* neither argv nor why not */
+	_Atomic pid_t last; /* the child of ours that exited last */
 };
 
 static void feed(const struct procobsrv_event *event, void *param)
@@ -52,6 +53,8 @@ static void feed(const struct procobsrv_event *event, void *param)
 
 	seen_from_event(&seen, event);
 	ground_feed(told->ground, &seen);
+	if (event->kind == PROCOBSRV_EXIT && process->ppid == (uint32_t)getpid())
+		told->last = (pid_t)process->pid;
 	if (event->kind != PROCOBSRV_EXEC)
 		return;
 	for (size_t i = 0; i < process->missing_count; i++)
@@ -60,6 +63,20 @@ static void feed(const struct procobsrv_event *event, void *param)
 	told->named += process->argc > 0;
 	told->excused += excused;
 	told->silent += !process->argc && !excused;
+}
+
+/* Until the handler has come to a process that begins now; it may be lost, too. */
+static void wait_handled(const struct told *told)
+{
+	uint64_t begin = live_begin_wait();
+	struct workload workload;
+
+	workload_start(&workload, NULL, (const char *const[]){"live_worker", "exit", "0", NULL});
+	workload_wait(&workload);
+	while (told->last != workload.pid && live_goes_on(begin, 10) &&
+	       live_boot_ns() - begin < 10000000000u)
+		;
+	workload_free(&workload);
 }
 
 /* Each loss is told: starts and exits that were not seen are among the lost. */
@@ -77,6 +94,7 @@ static void connector(void)
 	EXPECT_TEXT("backend", procobsrv_backend(observation.monitor), "connector");
 	EXPECT(procobsrv_backend_limits(observation.monitor), "it names no limits");
 	run_storm(count, truth);
+	wait_handled(&told);
 	/* The trailing gap is told within a second. */
 	live_sleep_ms(1200);
 	observe_stop(&observation);

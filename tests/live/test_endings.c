@@ -62,24 +62,28 @@ static void core_dumps(void)
 	die_by(SIGTERM, "core=0x7fffffff", false);
 }
 
-/* What the helper wrote: "PID own-pid own-ppid". */
+/*
+ * What the helper wrote: "PID own-pid own-ppid". Whatever else on the machine dumps core meanwhile
+ * has a line, too.
+ */
 static void read_helper(const char *path, uint32_t dead, uint32_t *pid, uint32_t *parent)
 {
-	uint32_t told = 0;
+	uint64_t begin = live_begin_wait();
+	uint32_t told;
 
-	for (int tries = 0; tries < 5000; tries++) {
+	do {
 		FILE *file = fopen(path, "re");
-		int got = file ? fscanf(file, "%u %u %u", &told, pid, parent) : 0;
+		bool found = false;
 
+		while (file && !found && fscanf(file, "%u %u %u\n", &told, pid, parent) == 3)
+			found = told == dead;
 		if (file)
 			fclose(file);
-		if (got == 3) {
-			EXPECT_EQUAL("%p of the core pattern", told, dead);
+		if (found)
 			return;
-		}
-		live_sleep_ms(1);
-	}
-	live_fail(__FILE__, __LINE__, "the kernel's helper did not write %s", path);
+	} while (live_goes_on(begin, 1));
+	live_fail(__FILE__, __LINE__, "the kernel's helper did not write of %u into %s", dead,
+		  path);
 }
 
 static const struct procobsrv_event *helper_event(const struct observation *observation,
@@ -102,8 +106,10 @@ static const struct procobsrv_event *helper_event(const struct observation *obse
 /* Waits until the helper, whose parent is the kernel, has gone. */
 static void wait_gone(uint32_t pid)
 {
-	for (int tries = 0; tries < 5000 && !kill((pid_t)pid, 0); tries++)
-		live_sleep_ms(1);
+	uint64_t begin = live_begin_wait();
+
+	while (!kill((pid_t)pid, 0) && live_goes_on(begin, 1))
+		;
 	EXPECT(kill((pid_t)pid, 0), "the helper %u does not end", pid);
 }
 
@@ -180,6 +186,10 @@ static bool expect_cpu(const struct run *run)
 	int64_t seen = (int64_t)exit->exit->cpu_ns;
 
 	EXPECT(exit->exit->has_usage, "the exit tells no usage");
+	if (exit->exit->threads_unread) {
+		printf("# threads_unread is %" PRIu32 "\n", exit->exit->threads_unread);
+		return false;
+	}
 	EXPECT(noted > 0 && seen >= noted, "cpu_ns is %" PRId64 ", the process had noted %" PRId64,
 	       seen, noted);
 	EXPECT(seen <= waited + tolerance, "cpu_ns is %" PRId64 ", wait4() says %" PRId64, seen,
@@ -216,11 +226,13 @@ static void cpu_time(void)
 
 /*
  * The others die while the last one's exit is looked at, and the kernel moves what they used from
- * them to the process meanwhile: nothing of it may be missed.
+ * them to the process meanwhile: nothing of it may be missed untold. Where a host takes a cpu away
+ * in the middle of that, the exit tells what it lacks.
  */
 static void cpu_time_of_the_dying(void)
 {
 	unsigned rounds = live_scaled(400);
+	unsigned unread = 0;
 	char number[16];
 	struct run run;
 
@@ -230,12 +242,18 @@ static void cpu_time_of_the_dying(void)
 	EXPECT_EQUAL("figures noted", run.workload.note->count, 3 * rounds);
 	for (uint32_t i = 0; i < run.workload.note->count; i++) {
 		const struct note_entry *entry = &run.workload.note->entries[i];
-		uint64_t seen = tree_one(&run.tree, PROCOBSRV_EXIT, entry->pid)->exit->cpu_ns;
+		const struct procobsrv_exit *exit =
+		    tree_one(&run.tree, PROCOBSRV_EXIT, entry->pid)->exit;
 
-		EXPECT(seen >= (uint64_t)entry->value * 1000,
-		       "%u: cpu_ns is %" PRIu64 ", it had noted %" PRIu32 " us", entry->pid, seen,
-		       entry->value);
+		if (exit->threads_unread)
+			unread++;
+		else
+			EXPECT(exit->cpu_ns >= (uint64_t)entry->value * 1000,
+			       "%u: cpu_ns is %" PRIu64 ", it had noted %" PRIu32 " us", entry->pid,
+			       exit->cpu_ns, entry->value);
 	}
+	EXPECT(unread / 3 <= rounds / 10, "%u of %u say that they lack threads", unread / 3,
+	       rounds);
 	run_free(&run);
 }
 

@@ -50,7 +50,8 @@ static bool list_one(const char *name, struct listed *one)
 	one->kernel_thread = flags & 0x00200000; /* PF_KTHREAD */
 	snprintf(path, sizeof(path), "/proc/%s/ns/pid", name);
 	one->hidden = readlink(path, text, sizeof(text)) < 0 && errno == EACCES;
-	return state != 'Z' && state != 'X';
+	/* One on its way out is not told, and may take a while. */
+	return state != 'Z' && state != 'X' && !(flags & 0x00000004 /* PF_EXITING */);
 }
 
 static struct listed *list_processes(size_t *count)

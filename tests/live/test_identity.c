@@ -212,7 +212,7 @@ static void short_lived_groups(void)
 	observe_stop(&observation);
 	for (size_t i = 0; i < observation.count && seen < GROUPS; i++) {
 		const struct procobsrv_event *event = observation.events[i];
-		if (event->kind != PROCOBSRV_EXIT ||
+		if (event->kind != PROCOBSRV_EXIT || event->process->ppid != (uint32_t)getpid() ||
 		    event->process->pid != (uint32_t)children[seen])
 			continue;
 		snprintf(path, sizeof(path), "%s/lxc.payload.%zu", strrchr(group, '/'), seen);

@@ -26,6 +26,7 @@
 /* What was seen between two processes that were run for that. */
 struct between {
 	bool begun;
+	_Atomic bool over; /* the storm is, and what came of it: see "over" of mark() */
 	bool ended;
 	uint64_t kinds[8]; /* observed ones */
 	uint64_t lost[8];  /* by kind, as lost events told */
@@ -45,14 +46,17 @@ static unsigned storm_size(void)
 
 static bool is_marker(const struct seen *seen, const char *which)
 {
+	/* Ours, should the same test run twice on the machine. */
 	return seen->kind == PROCOBSRV_EXEC && !seen->synthetic && !strcmp(seen->argv[0], MARKER) &&
-	       !strcmp(seen->argv[1], which);
+	       !strcmp(seen->argv[1], which) && seen->ppid == (uint32_t)getpid();
 }
 
 static void feed(struct between *between, const struct seen *seen)
 {
 	if (between->census)
 		census_feed(between->census, seen);
+	if (is_marker(seen, "over"))
+		between->over = true;
 	if (is_marker(seen, "end"))
 		between->ended = true;
 	if (between->begun && !between->ended && seen->kind == PROCOBSRV_LOST) {
@@ -104,6 +108,8 @@ static void read_lines(struct between *between, const char *path)
 		json_t *object = json_loads(line, 0, NULL);
 		struct seen seen;
 
+		if (!object && line[strlen(line) - 1] != '\n')
+			break; /* it is being written */
 		EXPECT(object && !seen_from_json(&seen, object), "not a line of events: %.200s",
 		       line);
 		if (seen.kind < SEEN_BEGIN)
@@ -234,30 +240,61 @@ static void expect_sums(const struct between *seen, const struct between *truth)
 
 static void wait_happened(const struct between *truth, uint64_t events)
 {
-	for (int tries = 0; tries < 60000 && truth->happened < events; tries++)
-		live_sleep_ms(1);
+	uint64_t begin = live_begin_wait();
+
+	while (truth->happened < events && live_goes_on(begin, 1))
+		;
 	EXPECT(truth->happened >= events, "%" PRIu64 " events came, not %" PRIu64, truth->happened,
 	       events);
 }
 
 /* Until the resync has come to who began in the gap. */
-static void wait_concluded(const char *path)
+static void wait_concluded(const char *path, pid_t who)
 {
+	uint64_t begin = live_begin_wait();
 	static char line[65536];
+	char pid[32];
 
-	for (int tries = 0; tries < 600; tries++) {
+	snprintf(pid, sizeof(pid), "\"pid\":%d,", (int)who);
+	do {
 		FILE *file = fopen(path, "re");
 		bool found = false;
 
 		EXPECT(file, "%s: %s", path, strerror(errno));
 		while (!found && fgets(line, sizeof(line), file))
-			found = strstr(line, "\"synthetic\":true") && strstr(line, "\"5003\"");
+			found = strstr(line, "\"synthetic\":true") && strstr(line, "\"5003\"") &&
+				strstr(line, pid);
 		fclose(file);
 		if (found)
 			return;
-		live_sleep_ms(100);
-	}
+	} while (live_goes_on(begin, 100));
 	live_fail(__FILE__, __LINE__, "nothing is concluded about what happened in the gap");
+}
+
+/*
+ * Until the reader has told of all that had happened when the storm was over, be it as lost: on
+ * each cpu with its next event, or within a second.
+ */
+static void wait_told(const char *path, const struct between *truth)
+{
+	uint64_t begin = live_begin_wait();
+	struct between then, seen;
+	bool all;
+
+	mark("over");
+	while (!truth->over && live_goes_on(begin, 10))
+		;
+	memcpy(&then, truth, sizeof(then));
+	do {
+		seen = (struct between){0};
+		read_lines(&seen, path);
+		all = true;
+		for (int kind = PROCOBSRV_START; kind <= PROCOBSRV_EXIT; kind++)
+			all &= seen.kinds[kind] + seen.lost[kind] >= then.kinds[kind];
+		if (all)
+			return;
+	} while (live_goes_on(begin, 200));
+	live_fail(__FILE__, __LINE__, "the reader does not tell of all that happened");
 }
 
 static void stopped_reader(void)
@@ -295,7 +332,8 @@ static void stopped_reader(void)
 	within_the_gap(&actors);
 	storms_wait(&storms);
 	EXPECT(!kill(reader.pid, SIGCONT), "kill: %s", strerror(errno));
-	wait_concluded(path);
+	wait_concluded(path, actors.starts);
+	wait_told(path, &truth);
 	/* Another resync, if one was under way. */
 	live_sleep_ms(1500);
 	mark("end");
@@ -335,6 +373,24 @@ static int count_in(const struct procobsrv_process *process, void *param)
 	return 0;
 }
 
+/* Until a monitor knows a process that begins now, and so all that began before. */
+static void wait_known(struct procobsrv *monitor)
+{
+	const struct procobsrv_process *process = NULL;
+	uint64_t begin = live_begin_wait();
+	pid_t pid = SPAWN("sleep", "5005");
+	bool known;
+
+	do {
+		known = !procobsrv_find(monitor, (uint32_t)pid, &process) &&
+			process->ppid == (uint32_t)getpid();
+		procobsrv_process_unref(process);
+		process = NULL;
+	} while (!known && live_goes_on(begin, 10));
+	end(pid);
+	EXPECT(known, "the monitor does not come to know process %d", (int)pid);
+}
+
 /* A queue without a disk behind it, whose handler is slow: the queue loses, the ring does not. */
 static void full_queue(void)
 {
@@ -350,6 +406,8 @@ static void full_queue(void)
 	    .forget = true, .may_lose = true, .also = feed_slowly, .param = &handler};
 	struct storms storms = {.processes = storm_size()};
 	struct census *census = census_create();
+	struct procobsrv_statistics now;
+	uint64_t begin;
 
 	observe_start(&control, NULL);
 	observe_start(&slow, &options);
@@ -359,19 +417,15 @@ static void full_queue(void)
 	storms_wait(&storms);
 	handler.hurry = true;
 	/* What is queued, and the resync after it. */
-	for (int tries = 0; tries < 600; tries++) {
-		struct procobsrv_statistics now;
-
-		live_sleep_ms(100);
+	begin = live_begin_wait();
+	do
 		EXPECT(!procobsrv_statistics(slow.monitor, &now, sizeof(now)), "statistics");
-		if (now.pending < 100 && now.resyncs)
-			break;
-	}
+	while ((now.pending >= 100 || !now.resyncs) && live_goes_on(begin, 100));
 	live_sleep_ms(1500);
 	mark("end");
-	/* Who begins meanwhile has come to the table when that is looked at. */
+	/* Who has begun by then has come to the table when one has that began after it. */
 	census_of_proc(census);
-	live_sleep_ms(500);
+	wait_known(slow.monitor);
 	EXPECT_ERROR(procobsrv_visit(slow.monitor, count_in, census), 0);
 	census_compare(census);
 	observe_stop(&slow);

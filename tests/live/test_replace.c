@@ -53,6 +53,11 @@ static void replaced_and_killed(void)
 		json_decref(resident_ask());
 		console_restart(&reader, argv);
 	}
+	/* The moment at which both tell is short. */
+	while (storms.count < STORMS_MAX && !resident_number("repeats")) {
+		storms_keep_up(&storms);
+		replace_observer();
+	}
 	console_end(&reader, SIGKILL);
 	storms_wait(&storms);
 	readers_finish(&reader, argv);
@@ -174,7 +179,8 @@ static void replaced_failures(void)
 	console_start(&reader, "reader", argv);
 	console_wait_watching(&reader);
 	begin_attempts(&attempts);
-	for (int turn = 0; turn < 8; turn++) {
+	/* The moment at which both tell is short. */
+	for (int turn = 0; turn < 8 || (turn < 100 && !resident_number("repeats")); turn++) {
 		const char *errors;
 		int status = CONSCTL(NULL, &errors, "install", "--replace", "--kinds", kinds);
 

@@ -65,7 +65,7 @@ static void stop_from_handler(void)
 
 		inside.monitor = start_with(stop_inside, &inside);
 		run_one((const char *const[]){"live_worker", "many", "200", NULL});
-		EXPECT_ERROR(procobsrv_wait(inside.monitor, 10000), 0);
+		EXPECT_ERROR(procobsrv_wait(inside.monitor, 60000), 0);
 		EXPECT_EQUAL("stop in the handler", inside.stop_error, 0);
 		calls = inside.calls;
 		if (mode == PROCOBSRV_STOP_DISCARD)
@@ -301,22 +301,22 @@ static void find_and_visit(void)
 	const struct procobsrv_process *process = NULL;
 	struct workload workload;
 	struct names *ids = names_create();
+	uint64_t begin;
 	int left = 3;
 
 	observe_start(&observation, NULL);
 	EXPECT_ERROR(procobsrv_find(observation.monitor, (uint32_t)getpid(), &process), 0);
 	EXPECT_EQUAL("pid", process->pid, getpid());
-	procobsrv_process_unref(process);
 	workload_start(&workload, NULL, argv);
 	workload_wait_stage(&workload, 1);
-	for (int tries = 0; tries < 2000; tries++) {
+	begin = live_begin_wait();
+	do {
+		procobsrv_process_unref(process);
 		process = NULL;
 		if (!procobsrv_find(observation.monitor, (uint32_t)workload.pid, &process) &&
 		    process->argc == 3)
 			break;
-		procobsrv_process_unref(process);
-		live_sleep_ms(1);
-	}
+	} while (live_goes_on(begin, 1));
 	EXPECT(process && !strcmp(process->argv[0], "findable"), "the workload is not found");
 	EXPECT_ERROR(procobsrv_visit(observation.monitor, remember, ids), 0);
 	EXPECT(names_find(ids, process->id) != NAMES_NONE, "the workload is not visited");
@@ -324,13 +324,12 @@ static void find_and_visit(void)
 		     procobsrv_visit(observation.monitor, visit_three, &left), 77);
 	workload_permit(&workload, 1);
 	workload_wait(&workload);
-	procobsrv_process_unref(process);
-	for (int tries = 0; tries < 2000; tries++) {
-		if (procobsrv_find(observation.monitor, (uint32_t)workload.pid, &process))
-			break;
+	begin = live_begin_wait();
+	do {
 		procobsrv_process_unref(process);
-		live_sleep_ms(1);
-	}
+		process = NULL;
+	} while (!procobsrv_find(observation.monitor, (uint32_t)workload.pid, &process) &&
+		 live_goes_on(begin, 1));
 	EXPECT_ERROR(procobsrv_find(observation.monitor, (uint32_t)workload.pid, &process),
 		     PROCOBSRV_ERROR_NOT_FOUND);
 	observe_stop(&observation);

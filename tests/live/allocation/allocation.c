@@ -221,7 +221,7 @@ static void try_all(bool pulls, enum failing_mode mode)
 		if (entries("/proc/self/fd") != descriptors)
 			fail("%u descriptors instead of %u", entries("/proc/self/fd"), descriptors);
 		/* A thread that has been joined is listed for a moment more. */
-		for (int tries = 0; tries < 1000 && entries("/proc/self/task") > threads; tries++)
+		for (int tries = 0; tries < 30000 && entries("/proc/self/task") > threads; tries++)
 			usleep(1000);
 		if (entries("/proc/self/task") != threads)
 			fail("%u threads instead of %u", entries("/proc/self/task"), threads);
