@@ -25,17 +25,6 @@ is_unheard() { helper --gone | grep -q ' 0 callbacks'; }
 # be told with all its names, as short ones may on a busy machine.
 told_too_late() { grep -q '^forward: .* gone before' "$1"; }
 
-# Until a command is true, at most a minute. A program takes Wine a while to start.
-becomes() {
-	deadline=$(($(date +%s) + 60))
-	until "$@"; do
-		[ "$(date +%s)" -lt "$deadline" ] || return 1
-		sleep 0.1
-	done
-}
-# As in tap.sh, with more patience.
-wait_for() { becomes grep -Eqs -- "$2" "$1"; }
-
 forward=$5
 rm -f "$prefix/keeper.pid"
 if ! windows cmd /c exit 0; then

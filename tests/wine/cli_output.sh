@@ -9,7 +9,7 @@ rm -f "$file"
 try consctl watch -j --backend snapshot --duration 0.3 -o 'C:\test\output.jsonl'
 check 'a new file: status 0' ended_with 0
 check 'a new file: begins with begin' sh -c "head -1 '$file' | grep -q '\"kind\":\"begin\"'"
-check 'a new file: nobody else may write' [ -z "$(find "$file" -perm /022)" ]
+check 'a new file: is nothing to others' [ -z "$(find "$file" -perm /007)" ]
 try consctl watch -j --backend snapshot --duration 0.3 -o 'C:\test\output.jsonl'
 check 'a file that is there: appended to' [ "$(grep -c '"kind":"begin"' "$file")" -eq 2 ]
 check 'line ends are those of every system' sh -c "! grep -q '$(printf '\r')' '$file'"

@@ -66,23 +66,23 @@ kill_consctl() {
 # Killed, it leaves no program: the job ends them.
 try consctl demo -n 2 --backend job -- ping -n 40 127.0.0.1
 check 'demo: of programs without windows' ended_with 0
-windows 'C:\test\consctl.exe' demo -n 3 --backend job -- ping -n 200 127.0.0.1 >"$work/out" 2>"$work/err" &
+windows 'C:\test\consctl.exe' demo -n 3 --backend job -- ping -n 2000 127.0.0.1 >"$work/out" 2>"$work/err" &
 wait_for "$work/out" ' start '
 kill_consctl
 wait
 lists_none() {
 	try consctl list --backend snapshot
-	ended_with 0 && ! out 'ping.* -n 200'
+	ended_with 0 && ! out 'ping.* -n 2000'
 }
 # Wine hears of the end in its own time.
-check 'demo, killed: leaves none of its programs' becomes lists_none
+check 'demo, killed: leaves none of its programs' comes_true lists_none
 
 # Killed, it leaves the driver loaded, and whoever uses that next removes it.
 windows 'C:\test\consctl.exe' watch --backend driver --duration 50 >"$work/out" 2>"$work/err" &
 wait_for "$work/err" '^watching '
 kill_consctl
 wait
-check 'watch, killed: the driver hears of it' becomes is_unheard
+check 'watch, killed: the driver hears of it' comes_true is_unheard
 try consctl watch --backend driver --duration 0.3
 check 'watch after one that was killed: status 0' ended_with 0
 check 'watch after one that was killed: the driver is gone' is_gone

@@ -20,7 +20,7 @@ configure() {
 }
 failed_to() { [ "$status" -ne 0 ]; }
 is_in_state() { windows sc query procobsrvd 2>/dev/null | grep -q "STATE .* $1"; }
-state_becomes() { becomes is_in_state "$1"; }
+state_becomes() { comes_true is_in_state "$1"; }
 
 try service --version
 check 'procobsrvd: --version' out '^procobsrvd [0-9]'
