@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * How long the current task has run beyond what the scheduler has accounted. The scheduler does so
- * at ticks and switches, so that most short programs would be told to have used no time at all.
+ * How long the current task has run, beyond what the scheduler has accounted, too. The scheduler
+ * does so at ticks and switches, so that most short programs would be told to have used no time at
+ * all.
  *
  * It notes when a task got its cpu (sched_info.last_arrival), by a clock that cannot be read here.
  * A counter of that clock can: a software event "cpu-clock" on each cpu counts it from a beginning
@@ -27,43 +28,56 @@ struct {
 
 #define MAX_ERRNO      4095
 #define CLOCK_CARRY_NS 100000000ull /* the two clocks part by 50 us in that time at the most */
+#define CLOCK_READ_NS  100000u	    /* reading takes far less, also where a cpu is emulated */
 
-/* The scheduler's clock as the counter of this cpu has it; 0: not known. */
+/*
+ * The scheduler's clock as the counter of this cpu has it; 0: not known. A cpu that was held up
+ * while it was read, by an interrupt or by a host that runs others, would have it wrong for as long
+ * as it is carried on.
+ */
 static __always_inline uint64_t scheduler_clock(const struct observation *observation)
 {
 	struct observer_sequence *sequence = observation->sequence;
-	uint64_t elapsed = observation->time_ns - sequence->clock_read_ns;
 
 	if (bpf_get_smp_processor_id() >= OBSERVER_SEQUENCES) /* shares its sequence */
 		return 0;
-	if (elapsed > CLOCK_CARRY_NS) {
+	if (observation->time_ns - sequence->clock_read_ns > CLOCK_CARRY_NS) {
+		uint64_t before = bpf_ktime_get_boot_ns();
 		uint64_t counter = bpf_perf_event_read(&cpu_clock, BPF_F_CURRENT_CPU);
-		sequence->clock_counter = counter < (uint64_t)-MAX_ERRNO ? counter : 0;
-		sequence->clock_read_ns = observation->time_ns;
-		elapsed = 0;
+		bool held_up = bpf_ktime_get_boot_ns() - before > CLOCK_READ_NS;
+
+		sequence->clock_counter = counter < (uint64_t)-MAX_ERRNO && !held_up ? counter : 0;
+		sequence->clock_read_ns = held_up ? 0 : before; /* 0: the next one tries again */
 	}
-	return sequence->clock_counter ? sequence->clock_counter + elapsed : 0;
+	if (!sequence->clock_counter)
+		return 0;
+	return sequence->clock_counter + (observation->time_ns - sequence->clock_read_ns);
 }
 
-static __always_inline uint64_t unaccounted_time(const struct observation *observation,
-						 const struct task_struct *task)
+/*
+ * How long the current task has run in all. A tick, or another cpu, may account its stay meanwhile:
+ * what it has accounted is read once.
+ */
+static __always_inline uint64_t run_time(const struct observation *observation,
+					 const struct task_struct *task)
 {
 	struct observer_sequence *sequence = observation->sequence;
+	uint64_t sum = *(const volatile uint64_t *)&task->se.sum_exec_runtime;
 
 	if (!bpf_core_field_exists(task->sched_info)) /* CONFIG_SCHED_INFO */
-		return 0;
+		return sum;
 	uint64_t arrival = task->sched_info.last_arrival;
 	/* What has been accounted of this stay on the cpu. */
-	uint64_t accounted = task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime;
+	uint64_t accounted = sum - task->se.prev_sum_exec_runtime;
 	uint64_t counter = scheduler_clock(observation);
 
 	if (!arrival || !counter)
-		return 0;
+		return sum;
 	uint64_t beginning = arrival - counter;
 	if (beginning > sequence->clock_beginning)
 		sequence->clock_beginning = beginning;
 	uint64_t stay = sequence->clock_beginning - beginning;
-	return stay > accounted ? stay - accounted : 0;
+	return stay > accounted ? sum + (stay - accounted) : sum;
 }
 
 #endif

@@ -22,16 +22,38 @@ struct {
 	__type(value, uint8_t);
 } told_exits SEC(".maps");
 
+#define EEXIST 17
+
 static __always_inline bool first_to_tell(const struct task_struct *leader)
 {
 	struct told_key key = {.start_ns = leader->start_boottime, .pid = leader->tgid};
 	uint8_t value = 1;
 
-	return bpf_map_update_elem(&told_exits, &key, &value, BPF_NOEXIST) == 0;
+	/* Where it cannot be noted, twice is better than never. Before 6.4 ("bpf: return long from
+	 * bpf_map_ops funcs") only the lower half is an answer. */
+	return (int32_t)bpf_map_update_elem(&told_exits, &key, &value, BPF_NOEXIST) != -EEXIST;
+}
+
+/*
+ * Whether the process has had no other thread, ever: each that is gone has left its mark in the
+ * sequence lock of their sums (__exit_signal() in kernel/exit.c), though its run time may be 0.
+ */
+static __always_inline bool ever_alone(const struct signal_struct *signal)
+{
+	uint32_t sequence = 1;
+
+	if (signal->nr_threads != 1)
+		return false;
+	barrier();
+	/* Its number comes first. That of a child that was waited for is there too: then the answer
+	 * is no, and costs a little more. */
+	bpf_probe_read_kernel(&sequence, sizeof(sequence), &signal->stats_lock);
+	return sequence == 0;
 }
 
 /* Whether this thread's exit is the process's. `told` is what the kernel says, if it says. */
-static __always_inline bool process_ends(const struct task_struct *leader, bool told)
+static __always_inline bool process_ends(const struct task_struct *task,
+					 const struct task_struct *leader, bool told)
 {
 	const struct signal_struct *signal = leader->signal;
 
@@ -39,9 +61,16 @@ static __always_inline bool process_ends(const struct task_struct *leader, bool 
 		return told;
 	if (signal->live.counter != 0)
 		return false;
-	/* Alone now and ever since: nobody else can think the same. */
-	if (signal->nr_threads == 1 && signal->sum_sched_runtime == 0)
+	/* Nobody else can think the same. */
+	if (ever_alone(signal))
 		return true;
+	/*
+	 * A leader that has still to come by, which it does without its memory, tells it: before
+	 * 5.18 ("signal: Guarantee that SIGNAL_GROUP_EXIT is set on process exit") its own status
+	 * may be the process's, and it has set that by then only.
+	 */
+	if (task->pid != task->tgid && leader->mm)
+		return false;
 	return first_to_tell(leader);
 }
 
@@ -193,13 +222,13 @@ static __always_inline void exit_fill(struct record_exit *exit,
 		    .user_ns = signal->utime,
 		    .system_ns = signal->stime,
 		};
-	times.cpu_ns += leader->se.sum_exec_runtime + unaccounted_time(observation, task);
-	times.user_ns += leader->utime;
-	times.system_ns += leader->stime;
+	times.cpu_ns += run_time(observation, task);
+	times.user_ns += task->utime;
+	times.system_ns += task->stime;
 	if (!leader_ends) {
-		times.cpu_ns += task->se.sum_exec_runtime;
-		times.user_ns += task->utime;
-		times.system_ns += task->stime;
+		times.cpu_ns += leader->se.sum_exec_runtime;
+		times.user_ns += leader->utime;
+		times.system_ns += leader->stime;
 	}
 	exit->signal = status & 0x7f;
 	exit->code = exit->signal ? 0 : (status >> 8) & 0xff;

@@ -216,7 +216,7 @@ int observe_exit(unsigned long long *arguments)
 	struct task_struct *leader = task->group_leader;
 	bool told = kernel_tells_group_dead() ? (bool)arguments[1] : false;
 
-	if (!process_ends(leader, told))
+	if (!process_ends(task, leader, told))
 		return 0;
 	return tell_exit(task, leader);
 }

@@ -136,7 +136,29 @@ static void exit_with_seven_others(int round)
 	exit_at_once(&how[0]);
 }
 
-/* exits_at_once ROUNDS: as many children, whose eight threads exit all at once. */
+static void *exit_as_it_begins(void *param)
+{
+	thread_exit(*(int *)param);
+	return NULL;
+}
+
+/* A thread that has hardly run when it exits, and the leader any moment around that. */
+static void exit_with_a_new_one(int round)
+{
+	static int codes[2];
+
+	codes[0] = (round + 1) % 250;
+	codes[1] = round % 250;
+	start_thread(exit_as_it_begins, &codes[0]);
+	for (volatile int i = 0; i < round % 64 * 2000; i++)
+		;
+	thread_exit(codes[1]);
+}
+
+/*
+ * exits_at_once ROUNDS: as many children, whose threads exit all at once: two in every other one,
+ * eight in the others.
+ */
 int verb_exits_at_once(int argc, char **argv)
 {
 	int rounds = (int)number_at(argc, argv, 2, 1000);
@@ -147,8 +169,10 @@ int verb_exits_at_once(int argc, char **argv)
 
 		if (pid < 0)
 			die("fork");
+		if (!pid && i % 2)
+			exit_with_a_new_one(i / 2);
 		if (!pid)
-			exit_with_seven_others(i);
+			exit_with_seven_others(i / 2);
 		entry->pid = (uint32_t)pid;
 		entry->status = wait_status(pid);
 	}
