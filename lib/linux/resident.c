@@ -31,6 +31,10 @@
 /* Longer than two programs of one tracepoint are ever apart: see lib/repeats.c. */
 #define OVERLAP_NS (2 * REPEATS_APART_NS)
 
+/* For how long a status that does not add up is looked at again, and how often. */
+#define LOOK_MOST_NS  3000000000u
+#define LOOK_PAUSE_NS 2000000
+
 const char *resident_directory(void)
 {
 	return RUN_DIRECTORY;
@@ -299,8 +303,12 @@ int resident_status(struct resident_status *status)
 	reader_lock_holder(RUN_DIRECTORY, &status->holder, status->holder_name,
 			   sizeof status->holder_name);
 	/* A reader that is at work may give back what is being counted: then once more. */
-	for (int tries = 0; !error && !status->adds_up && tries < 5; tries++)
+	uint64_t end = os_monotonic_ns() + LOOK_MOST_NS;
+	error = look(&observer, status);
+	while (!error && !status->adds_up && os_monotonic_ns() < end) {
+		nanosleep(&(struct timespec){.tv_nsec = LOOK_PAUSE_NS}, NULL);
 		error = look(&observer, status);
+	}
 	bpf_observer_close(&observer, false);
 	return error;
 }
