@@ -22,6 +22,10 @@ import make_record
 import pyte
 
 consctl = sys.argv[1]
+# Nobody else sleeps for so long, not even another of these tests.
+NAP = "1618.%d" % os.getpid()
+NAP_SHOWN = re.escape(NAP)
+OTHER_NAP = "2718.%d" % os.getpid()
 count = 0
 failures = 0
 
@@ -37,7 +41,8 @@ def check(name, fine, told=""):
 
 
 class Terminal:
-    def __init__(self, arguments, rows=30, columns=110, term="xterm-256color"):
+    # So large that nothing is cut, also of who has two dozen ancestors, as where tests are run by others.
+    def __init__(self, arguments, rows=60, columns=200, term="xterm-256color"):
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
@@ -133,16 +138,16 @@ def live():
     check("a list", top.shows(r"bpf, list, by newest"), top.text())
 
     # Not pushed out by what others start.
-    top.keys("/1618.25\n")
-    told = come_and_go(top, "sleep", "1618.25")
+    top.keys(f"/{NAP}\n")
+    told = come_and_go(top, "sleep", NAP)
     check("a new process is green, and red when it has ended", told["begin"] == "green" and told["end"] == "red", told)
-    check("an ended process fades", top.hides(r"1618\.25.*signal"), top.text())
-    sleeper = subprocess.Popen(["sleep", "1618.25"])
-    check("a new process", top.shows(r"sleep 1618\.25"), top.text())
+    check("an ended process fades", top.hides(NAP_SHOWN + ".*signal"), top.text())
+    sleeper = subprocess.Popen(["sleep", NAP])
+    check("a new process", top.shows("sleep " + NAP_SHOWN), top.text())
 
-    top.keys("t/1618.25\n")
+    top.keys(f"t/{NAP}\n")
     check("t makes a tree", top.shows(r"bpf, tree, filtered"), top.text())
-    check("/ finds a word", top.shows(r"sleep 1618\.25") and "filtered" in top.text(), top.text())
+    check("/ finds a word", top.shows("sleep " + NAP_SHOWN) and "filtered" in top.text(), top.text())
     # By pid: how much of this program's command line fits depends on how deep it runs.
     check("with its ancestors", top.shows(r"^ *%d " % os.getpid()), top.text())
     top.keys("t")
@@ -150,16 +155,16 @@ def live():
 
     def only_what_matches():
         rows = [line for line in top.screen.display[3:-1] if line.strip()]
-        return rows and all("1618.25" in line for line in rows)
+        return rows and all(NAP in line for line in rows)
     check("of what matches", top.until(only_what_matches), top.text())
     top.keys("/process.ppid == %d\n" % os.getpid())
-    check("/ takes expressions", top.shows(r"sleep 1618\.25"), top.text())
+    check("/ takes expressions", top.shows("sleep " + NAP_SHOWN), top.text())
     top.keys("/process.pid ==\n")
     check("a mistake is told", top.shows(r"^.*column"), top.text())
-    top.keys("/sleep 1618\n")
+    top.keys(f"/sleep {NAP}\n")
 
     top.keys("\r")
-    check("Enter tells details", top.shows(r"^argv\[1\] +1618\.25") and top.shows(r"^pid +%d " % sleeper.pid), top.text())
+    check("Enter tells details", top.shows(r"^argv\[1\] +" + NAP_SHOWN) and top.shows(r"^pid +%d " % sleeper.pid), top.text())
     check("its ancestors", top.shows(r"^parent +%d " % os.getpid()), top.text())
     top.keys("q")
     check("q goes back", top.shows(r"^ *PID +PPID"), top.text())
@@ -184,11 +189,11 @@ def live():
     top.keys("/\n")
     top.keys(" ")
     check("space pauses", top.shows(r"PAUSED"), top.text())
-    another = subprocess.Popen(["sleep", "2718.25"])
+    another = subprocess.Popen(["sleep", OTHER_NAP])
     top.read(1)
-    check("the picture stays", "2718.25" not in top.text(), top.text())
-    top.keys(" /2718.25\n")
-    check("and goes on", top.shows(r"2718\.25"), top.text())
+    check("the picture stays", OTHER_NAP not in top.text(), top.text())
+    top.keys(f" /{OTHER_NAP}\n")
+    check("and goes on", top.shows(re.escape(OTHER_NAP)), top.text())
     another.kill()
     another.wait()
 
@@ -244,7 +249,7 @@ def recorded():
     """What the service has recorded of a process before top began."""
     if "built without" in subprocess.run([consctl, "history"], capture_output=True, text=True, check=False).stderr:
         return
-    sleeper = subprocess.Popen(["sleep", "1618.75"])
+    sleeper = subprocess.Popen(["sleep", NAP])
     listed = subprocess.run([consctl, "list", "-j", "--match", f"process.pid == {sleeper.pid}"], capture_output=True,
                             text=True, check=True)
     identity = json.loads(listed.stdout)["process"]["id"]
@@ -261,10 +266,10 @@ def recorded():
         for option, wanted in ((path, True), (path + "x", False)):
             top = Terminal(["--record", option])
             top.shows(r"bpf, list")
-            top.keys("/sleep 1618.75\n")
-            top.shows(r"sleep 1618\.75")
+            top.keys(f"/sleep {NAP}\n")
+            top.shows("sleep " + NAP_SHOWN)
             top.keys("\r")
-            check("details with a record" if wanted else "without one", top.shows(r"^argv\[1\] +1618\.75"), top.text())
+            check("details with a record" if wanted else "without one", top.shows(r"^argv\[1\] +" + NAP_SHOWN), top.text())
             child = r"^child before +4711 build .*x1b\[2J.* \(exit 3\)"
             check("a child that ended before" if wanted else "nothing of that",
                   top.shows(child) if wanted else not re.search(child, top.text(), re.MULTILINE), top.text())
