@@ -5,6 +5,7 @@
  * The source "service" against a pipe of this program's own, at whose other end a thread says what
  * the case wants. Needs no driver. Speaks TAP.
  */
+#include "os.h"
 #include "pipe_server.h"
 #include "procobsrv.h"
 #include "service_connection.h"
@@ -442,11 +443,11 @@ static void test_busy(void)
 	if (!begin_server(&scene, PIPE, NULL, serve_late))
 		return;
 	/* Before the server can be asleep. */
-	DWORD begun = GetTickCount();
+	uint64_t begun_ns = os_monotonic_ns();
 	HANDLE first = CreateFileW(PIPE, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
 	check(first != INVALID_HANDLE_VALUE, "it cannot be opened: error %lu", GetLastError());
 	if (start_monitor(&scene.seen)) {
-		check(GetTickCount() - begun >= 200, "nothing was waited for");
+		check(os_monotonic_ns() - begun_ns >= 200000000, "nothing was waited for");
 		end(&scene);
 	}
 	CloseHandle(first);
@@ -496,13 +497,14 @@ static void test_mute(void)
 
 	if (!begin_server(&scene, PIPE, NULL, serve_mute))
 		return;
-	DWORD begun = GetTickCount();
+	uint64_t begun_ns = os_monotonic_ns();
 	int error = service_connection_open(&hello, 300000000, &connection, &welcome);
-	DWORD passed = GetTickCount() - begun;
+	uint64_t passed_ms = (os_monotonic_ns() - begun_ns) / 1000000;
 	check(error == PROCOBSRV_ERROR_TIMEOUT &&
 		  strstr(procobsrv_explain(), "sc query procobsrvd"),
 	      "error %d: %s", error, procobsrv_explain());
-	check(passed >= 250 && passed < 10000, "it waits for %lu ms", passed);
+	check(passed_ms >= 250 && passed_ms < 10000, "it waits for %llu ms",
+	      (unsigned long long)passed_ms);
 	check(!connection.channel, "there is a connection");
 	end_server(&scene);
 }
