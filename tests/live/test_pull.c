@@ -26,7 +26,8 @@ static struct procobsrv *start_pull(void)
 	return monitor;
 }
 
-/* Takes until the first error, which it returns, and counts events of the pid, and all. */
+/* Takes until the first error, which it returns, and counts events of a child of ours, and all. Its
+ * pid may be that of others before and after it, where many processes come and go. */
 static unsigned take(struct procobsrv *monitor, pid_t pid, int timeout_ms, int *error,
 		     unsigned *all)
 {
@@ -34,7 +35,8 @@ static unsigned take(struct procobsrv *monitor, pid_t pid, int timeout_ms, int *
 	unsigned count = 0;
 
 	for (*all = 0; !(*error = procobsrv_next(monitor, timeout_ms, &event)); ++*all)
-		count += event->process && event->process->pid == (uint32_t)pid;
+		count += event->process && event->process->pid == (uint32_t)pid &&
+			 event->process->ppid == (uint32_t)getpid();
 	return count;
 }
 
