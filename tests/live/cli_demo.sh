@@ -24,6 +24,7 @@ check 'demo: no such program: said' err "cannot start 'no-such-program-anywhere'
 have_started() { [ "$(grep -c ' start ' "$work/out")" -eq 20 ]; }
 for signal in INT TERM KILL; do
 	for _ in 1 2 3 4 5; do
+		: >"$work/out"
 		env --default-signal=INT --ignore-signal=TERM "$consctl" demo -n 20 -- sleep 50 \
 			>"$work/out" 2>"$work/err" </dev/null &
 		pid=$!

@@ -66,6 +66,7 @@ is_set() {
 set_clock() { date -s "@$1" >/dev/null && comes_true is_set "$1"; }
 
 read_along() {
+	: >"$work/said"
 	"$consctl" watch --backend service -j --kinds exec,exit,lost >"$watched" 2>"$work/said" &
 	watcher=$!
 	wait_for "$work/said" '^watching '

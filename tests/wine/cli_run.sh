@@ -66,6 +66,7 @@ kill_consctl() {
 # Killed, it leaves no program: the job ends them.
 try consctl demo -n 2 --backend job -- ping -n 40 127.0.0.1
 check 'demo: of programs without windows' ended_with 0
+: >"$work/out"
 windows 'C:\test\consctl.exe' demo -n 3 --backend job -- ping -n 2000 127.0.0.1 >"$work/out" 2>"$work/err" &
 wait_for "$work/out" ' start '
 kill_consctl
@@ -78,6 +79,7 @@ lists_none() {
 check 'demo, killed: leaves none of its programs' comes_true lists_none
 
 # Killed, it leaves the driver loaded, and whoever uses that next removes it.
+: >"$work/err"
 windows 'C:\test\consctl.exe' watch --backend driver --duration 50 >"$work/out" 2>"$work/err" &
 wait_for "$work/err" '^watching '
 kill_consctl
