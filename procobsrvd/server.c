@@ -374,16 +374,21 @@ int server_open(const struct server_options *options, struct server **opened)
 				  (unsigned long long)options->memory_size);
 	else
 		error = transport_open(server->place, &server->transport);
-	if (!error) {
-		int failed = os_thread_start(&server->thread, "procobsrv-read", run, server);
-		if (failed)
-			error = error_set_errno(failed, "cannot start the thread of the readers");
-	}
 	if (error) {
 		free_server(server);
 		return error;
 	}
 	*opened = server;
+	return 0;
+}
+
+int server_start(struct server *server)
+{
+	int error = os_thread_start(&server->thread, "procobsrv-read", run, server);
+
+	if (error)
+		return error_set_errno(error, "cannot start the thread of the readers");
+	server->runs = true;
 	return 0;
 }
 
@@ -427,7 +432,8 @@ void server_close(struct server *server)
 	pthread_mutex_lock(&server->lock);
 	pthread_cond_signal(&server->paused);
 	pthread_mutex_unlock(&server->lock);
-	pthread_join(server->thread, NULL);
+	if (server->runs)
+		pthread_join(server->thread, NULL);
 	while (server->readers)
 		reader_close(server, server->readers);
 	free_server(server);

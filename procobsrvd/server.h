@@ -54,6 +54,10 @@ struct server_figures {
 /* Listens; everything is copied. An error with error_set(), and nothing is left behind. */
 int server_open(const struct server_options *options, struct server **opened);
 
+/* Begins to serve those who connect, and may call request_seed(): when server_event() is told of
+ * what comes. An error with error_set(). */
+int server_start(struct server *server);
+
 /* The same socket, other bounds and rights: for readers that come from now on. False: the socket or
  * the memory are others, so it must be closed and opened again. */
 bool server_change(struct server *server, const struct server_options *options);

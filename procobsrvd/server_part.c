@@ -101,6 +101,11 @@ static int open_readers(struct service *service, const struct configuration *con
 	return 0;
 }
 
+static int start_readers(struct service_part *part)
+{
+	return server_start(part->server);
+}
+
 static void take_event(struct service_part *part, const struct procobsrv_event *event)
 {
 	seed(part);
@@ -134,6 +139,7 @@ void server_part_figures(struct service_part *part, struct server_figures *figur
 const struct service_part_operations service_part_readers = {
     .name = "readers",
     .open = open_readers,
+    .start = start_readers,
     .event = take_event,
     .reload = reload_readers,
     .close = close_readers,

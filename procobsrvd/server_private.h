@@ -25,6 +25,8 @@ struct server {
 	void (*return_monitor)(void *param);
 	void *param;
 
+	bool runs; /* the thread; who opens and closes */
+
 	/* The server's thread alone. */
 	pthread_t thread;
 	uint64_t last_read_ns; /* when the last reader had gone */

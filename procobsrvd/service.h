@@ -36,6 +36,12 @@ struct service_part_operations {
 	int (*open)(struct service *service, const struct configuration *configuration,
 		    struct service_part **part);
 
+	/*
+	 * It is handed all events from here on, so that it may ask for calls between them. An error
+	 * with error_set(): then it is closed. NULL: it does nothing by itself.
+	 */
+	int (*start)(struct service_part *part);
+
 	/* The next event; it is the caller's. NULL: this part does not take events. */
 	void (*event)(struct service_part *part, const struct procobsrv_event *event);
 

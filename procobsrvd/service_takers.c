@@ -163,11 +163,19 @@ void service_remove_part(struct service *service, size_t index)
 static int open_part(struct service *service, const struct configuration *configuration,
 		     size_t index)
 {
+	const struct service_part_operations *operations = service_parts[index];
 	struct service_part *part = NULL;
-	int error = service_parts[index]->open(service, configuration, &part);
+	char explanation[ERROR_TEXT_SIZE];
+	int error = operations->open(service, configuration, &part);
 
-	if (!error)
-		atomic_store(&service->parts[index], part);
+	if (error)
+		return error;
+	atomic_store(&service->parts[index], part);
+	if (!part || !operations->start || !(error = operations->start(part)))
+		return 0;
+	error_save(explanation);
+	service_remove_part(service, index);
+	error_restore(explanation);
 	return error;
 }
 

@@ -61,7 +61,7 @@ static int serve(struct host *host, const struct server_options *served)
 
 	if (procobsrv_open(&options, &host->monitor))
 		return fail("no monitor");
-	if (server_open(served, &host->server))
+	if (server_open(served, &host->server) || server_start(host->server))
 		return fail("no server");
 	if (procobsrv_start(host->monitor))
 		return fail("cannot observe");
