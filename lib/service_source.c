@@ -413,8 +413,9 @@ static void service_detach(struct source *source)
 {
 	const struct service_inquiry inquiry = {.id = 1, .flags = SERVICE_SETTLED};
 
-	source->detached = true;
 	pthread_mutex_lock(&source->lock);
+	source->detached = true;
+	pthread_cond_broadcast(&source->changed);
 	source->settling = !service_connection_ask(&source->connection, SERVICE_STATISTICS,
 						   &inquiry, sizeof inquiry);
 	pthread_mutex_unlock(&source->lock);
@@ -438,14 +439,16 @@ static int service_statistics(struct source *source, struct source_statistics *s
 	return 0;
 }
 
-/* The lock. Until the listener has the whole answer. */
+/* The lock. Until the listener has the whole answer; once detached it soon looks no more. */
 static int wait_for_snapshot(struct source *source)
 {
 	struct snapshot *snapshot = &source->snapshot;
 	uint64_t end = os_monotonic_ns() + SNAPSHOT_NS, now;
 
-	while (snapshot->wanted && (now = os_monotonic_ns()) < end)
+	while (snapshot->wanted && !source->detached && (now = os_monotonic_ns()) < end)
 		os_condition_wait(&source->changed, &source->lock, end - now);
+	if (snapshot->wanted && source->detached)
+		return error_set(PROCOBSRV_ERROR_ENDED, "the service is followed no more");
 	if (snapshot->failed)
 		return error_set(
 		    PROCOBSRV_ERROR_SYSTEM,
